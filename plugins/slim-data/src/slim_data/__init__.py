@@ -1,0 +1,1 @@
+"""Datasets, decoders, providers and input pipelines for Slim."""

@@ -1,0 +1,1 @@
+"""Layers, normalization, regularizers and initializers of TF-Slim."""

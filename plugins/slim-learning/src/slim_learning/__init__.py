@@ -1,0 +1,1 @@
+"""Training and evaluation loops for Slim, and the commands that use them."""

@@ -1,0 +1,1 @@
+"""Losses of TF-Slim, and the collection that sums them."""

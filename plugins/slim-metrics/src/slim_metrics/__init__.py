@@ -1,0 +1,1 @@
+"""Streaming metrics of TF-Slim."""

@@ -1,0 +1,1 @@
+"""Networks of TF-Slim and research/slim."""

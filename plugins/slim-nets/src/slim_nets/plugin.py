@@ -1,0 +1,5 @@
+"""What slim-nets offers. Read on discovery: names and places, nothing heavy."""
+
+from slimcore import hookimpl
+
+hookimpl  # noqa: B018

@@ -1,0 +1,72 @@
+"""TensorFlow-Slim for today's TensorFlow: `import slimcore as slim`.
+
+The names of the core are below. All others, such as `slim.conv2d`, `slim.losses` or
+`slim.learning`, come from the plugins that are installed. Every name is imported when it is first
+used; importing this package imports neither TensorFlow nor a plugin.
+"""
+
+import importlib
+import os
+from typing import Any
+
+__version__ = "0.1.0"
+
+# Where each name of the core is.
+_PLACES = {
+    "Component": "registry",
+    "Module": "module",
+    "Offer": "hooks",
+    "SlimError": "errors",
+    "VariableDeviceChooser": "devices",
+    "add_arg_scope": "scoping",
+    "add_model_variable": "variables",
+    "add_to_collections": "collections",
+    "arg_scope": "scoping",
+    "arg_scope_func_key": "scoping",
+    "arg_scoped_arguments": "scoping",
+    "collecting": "collections",
+    "component": "registry",
+    "components": "registry",
+    "current_arg_scope": "scoping",
+    "disable": "registry",
+    "explain": "scoping",
+    "get_collection": "collections",
+    "get_model_variables": "variables",
+    "get_trainable_variables": "variables",
+    "get_variables": "variables",
+    "has_arg_scope": "scoping",
+    "hookimpl": "hooks",
+    "local_variable": "variables",
+    "lookup": "registry",
+    "model_variable": "variables",
+    "prefer": "registry",
+    "variable": "variables",
+}
+
+_SUBMODULES = frozenset(name.partition(".")[0] for name in os.listdir(__path__[0]))
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PLACES:
+        value = getattr(importlib.import_module(f"slimcore.{_PLACES[name]}"), name)
+        globals()[name] = value
+        return value
+    if name.startswith("__"):  # what the interpreter and its tools probe for
+        raise AttributeError(f"module 'slimcore' has no attribute {name!r}")
+    if name in _SUBMODULES:
+        return importlib.import_module(f"slimcore.{name}")
+    if name.startswith("register_"):
+        from slimcore.registry import decorator
+
+        return decorator(name.removeprefix("register_"))
+    from slimcore.namespace import ROOT
+
+    return ROOT.find(name)
+
+
+def __dir__() -> list[str]:
+    from slimcore.namespace import ROOT
+    from slimcore.registry import HOOK_OF_KIND
+
+    registers = (f"register_{kind}" for kind in HOOK_OF_KIND)
+    return sorted({*_PLACES, *registers, *ROOT.names(), "__version__"})

@@ -1,0 +1,243 @@
+"""Name-based checkpoints: written whole or not at all, and read by a plan.
+
+The format is TensorFlow's own (V2), with variable names as keys, so `tf.compat.v1.train.Saver`
+reads what is written here, and a checkpoint of tf-slim or research/slim is read here.
+"""
+
+import math
+import os
+import re
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from slimcore.errors import CheckpointError, nearest
+
+_DATA, _INDEX = ".data-00000-of-00001", ".index"
+
+
+def save(path: str, values: Mapping[str, Any]) -> str:
+    """Writes variables or tensors under their names.
+
+    The files are written beside their place and renamed, the index last: whoever finds an index
+    finds a whole checkpoint, at whatever instant this process dies.
+
+    Args:
+        path: The prefix, such as `runs/digits/model.ckpt-100`.
+        values: Variables, tensors or arrays by name.
+
+    Returns:
+        `path`.
+
+    Raises:
+        CheckpointError: The files cannot be written.
+    """
+    # TensorFlow makes a folder of its own around the prefix; a name with no process in it would be
+    # shared by two writers.
+    beside = f"{path}.{uuid.uuid4().hex[:8]}.tmp"
+    names = list(values)
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        tf.raw_ops.SaveV2(
+            prefix=beside,
+            tensor_names=names,
+            shape_and_slices=[""] * len(names),
+            tensors=[tf.convert_to_tensor(values[name]) for name in names],
+        )
+        for suffix in (_DATA, _INDEX):
+            os.replace(beside + suffix, path + suffix)
+    except (OSError, tf.errors.OpError) as error:
+        for suffix in (_DATA, _INDEX):
+            Path(beside + suffix).unlink(missing_ok=True)
+        raise CheckpointError(f"cannot write checkpoint {path}: {_first_line(error)}") from error
+    return path
+
+
+def latest(folder: str) -> str | None:
+    """Returns the prefix of the newest complete checkpoint in a folder, by step, or None."""
+    steps = {}
+    for index in Path(folder).glob(f"*{_INDEX}"):
+        prefix = str(index).removesuffix(_INDEX)
+        step = re.search(r"-(\d+)$", prefix)
+        if step and Path(prefix + _DATA).exists():
+            steps[int(step[1])] = prefix
+    return steps[max(steps)] if steps else None
+
+
+def load(path: str) -> Any:
+    """Opens a checkpoint, given its prefix or a folder, whose newest checkpoint is taken.
+
+    Returns:
+        A reader with `get_tensor(name)` and `get_variable_to_shape_map()`.
+
+    Raises:
+        CheckpointError: There is none, or it cannot be read.
+    """
+    prefix = path
+    if os.path.isdir(path):
+        prefix = latest(path) or tf.train.latest_checkpoint(path) or ""
+        if not prefix:
+            raise CheckpointError(f"there is no checkpoint in the folder {path}")
+    try:
+        return tf.train.load_checkpoint(prefix)
+    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        raise CheckpointError(f"cannot read checkpoint {prefix}: {_first_line(error)}") from error
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What happens to one variable.
+
+    Attributes:
+        name: Its name here.
+        source: Its name in the checkpoint, or "".
+        status: "matched", "renamed", "excluded", "missing" or "other shape".
+        shape, found: The shapes here and in the checkpoint.
+        hint: The nearest names, or the remedy.
+    """
+
+    name: str
+    source: str
+    status: str
+    shape: tuple[int, ...]
+    found: tuple[int, ...] | None = None
+    hint: str = ""
+
+
+class Plan:
+    """Which variable takes which value of a checkpoint; printed, a report of one line each."""
+
+    def __init__(self, reader: Any, path: str, entries: Sequence[Entry], unused: Sequence[str]):
+        self._reader = reader
+        self.path = path
+        self.entries = tuple(entries)
+        self.unused = tuple(unused)
+
+    def of(self, *statuses: str) -> list[Entry]:
+        """Returns the entries of these statuses."""
+        return [e for e in self.entries if e.status in statuses]
+
+    def __str__(self) -> str:
+        lines = [f"{self.path}:"]
+        for e in self.entries:
+            line = f"  {e.status:<11}  {e.name} {list(e.shape)}"
+            if e.status == "renamed":
+                line += f" from {e.source}"
+            if e.status == "other shape":
+                line += f", there {list(e.found or ())}"
+            lines.append(line + (f": {e.hint}" if e.hint else ""))
+        lines += [f"  {'unused':<11}  {name}" for name in self.unused]
+        return "\n".join(lines)
+
+    def values(self) -> dict[str, Any]:
+        """Reads the arrays, by the variables' names here."""
+        read = self.of("matched", "renamed")
+        return {e.name: self._reader.get_tensor(e.source).reshape(e.shape) for e in read}
+
+    def assign(self, variables: Mapping[str, tf.Variable]) -> None:
+        """Reads every array, and then assigns them."""
+        for name, value in self.values().items():
+            variables[name].assign(value)
+
+
+def plan(
+    path: str,
+    variables: Mapping[str, Any],
+    include: Sequence[str] | None = None,
+    exclude: Sequence[str] | None = None,
+    rename: Mapping[str, str] | Callable[[str], str] | None = None,
+    ignore_missing: bool = False,
+    reshape: bool = False,
+    strict: bool = True,
+) -> Plan:
+    """Compares variables with a checkpoint, and reads no value.
+
+    Args:
+        path: The checkpoint's prefix, or a folder, for the newest in it.
+        variables: Variables, or anything with a static `shape`, by name.
+        include: Scopes to restore; all by default.
+        exclude: Scopes to leave as they are. A scope is a path or a leading part of one, and must
+            match something.
+        rename: From a name here to the one in the checkpoint: a dict of leading paths, or a
+            function.
+        ignore_missing: Whether variables that the checkpoint lacks stay as they are.
+        reshape: Whether a value of another shape but as many elements is reshaped.
+        strict: Whether a plan that does not fit is an error; otherwise it is returned, to print.
+
+    Raises:
+        CheckpointError: The checkpoint cannot be read; a variable is missing there or has another
+            shape; a scope matches nothing. Each is named with what is close, and the remedy.
+    """
+    reader = load(path)
+    there = {n: tuple(s) for n, s in reader.get_variable_to_shape_map().items()}
+    for scope in (*(include or ()), *(exclude or ())):
+        if not any(_within(name, scope) for name in variables):
+            scopes = {"/".join(n.split("/")[:d]) for n in variables for d in range(1, n.count("/") + 2)}
+            raise CheckpointError(
+                f"no variable is in the scope {scope!r}. Close: {nearest(scope, scopes)}"
+            )
+    entries = []
+    for name, variable in variables.items():
+        shape = tuple(tf.TensorShape(variable.shape).as_list())
+        excluded = include is not None and not any(_within(name, s) for s in include)
+        if excluded or any(_within(name, s) for s in exclude or ()):
+            entries.append(Entry(name, "", "excluded", shape))
+            continue
+        source = _renamed(name, rename)
+        found = there.get(source)
+        if found is None:
+            entries.append(
+                Entry(name, source, "missing", shape, hint=f"close there: {nearest(source, there)}")
+            )
+        elif found != shape and not (reshape and math.prod(found) == math.prod(shape)):
+            entries.append(Entry(name, source, "other shape", shape, found, _remedy(name)))
+        else:
+            status = "matched" if source == name else "renamed"
+            entries.append(Entry(name, source, status, shape, found))
+    used = {e.source for e in entries}
+    result = Plan(reader, path, entries, sorted(set(there) - used))
+    misfits = result.of("other shape", *([] if ignore_missing else ["missing"]))
+    if misfits and strict:
+        raise CheckpointError(_complaint(path, misfits))
+    return result
+
+
+def _within(name: str, scope: str) -> bool:
+    scope = scope.rstrip("/")
+    return name == scope or name.startswith(scope + "/")
+
+
+def _renamed(name: str, rename: Mapping[str, str] | Callable[[str], str] | None) -> str:
+    if rename is None:
+        return name
+    if callable(rename):
+        return rename(name)
+    for here in sorted(rename, key=len, reverse=True):
+        if _within(name, here):
+            return rename[here].rstrip("/") + name[len(here.rstrip("/")) :]
+    return name
+
+
+def _remedy(name: str) -> str:
+    return f"exclude {name.rpartition('/')[0] or name}"
+
+
+def _complaint(path: str, misfits: Sequence[Entry]) -> str:
+    first = misfits[0]
+    if first.status == "missing":
+        what = f"{first.name} is not in it ({first.hint}). Rename it, exclude it, or ignore missing"
+    else:
+        what = (
+            f"{first.name} has shape {list(first.found or ())} there and {list(first.shape)} here: "
+            f"{first.hint}"
+        )
+    more = f" ({len(misfits) - 1} more variables do not fit)" if misfits[1:] else ""
+    return f"checkpoint {path} does not fit: {what}{more}"
+
+
+def _first_line(error: BaseException) -> str:
+    return str(getattr(error, "message", "") or error).partition("\n")[0]

@@ -1,0 +1,57 @@
+"""The errors a user can mend. The command line prints each as one line and exits with 2."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class SlimError(Exception):
+    """The base of every error that Slim raises on purpose."""
+
+
+class UnknownComponentError(SlimError, AttributeError, LookupError):
+    """Nobody offers this name."""
+
+
+class ConflictError(SlimError):
+    """Several distributions offer this name, and no preference chooses."""
+
+
+class PreferenceError(SlimError):
+    """A preference cannot be read, or asks for something that is not there."""
+
+
+class ComponentLoadError(SlimError, ImportError):
+    """A component is offered, and its code cannot be imported."""
+
+
+class ArgScopeError(SlimError, ValueError, TypeError):
+    """An `arg_scope` names a function or an argument that cannot be scoped."""
+
+
+class NoModuleError(SlimError, ValueError):
+    """Something needs a place for its state, and neither a graph nor a `slim.Module` is there."""
+
+
+class InputError(SlimError, ValueError):
+    """An argument, a shape or a value that the function called cannot take."""
+
+
+class ShapeError(InputError):
+    """A tensor whose shape the function called cannot take."""
+
+
+class CheckpointError(SlimError, ValueError):
+    """A checkpoint that cannot be read, written, or fitted to these variables."""
+
+
+class DataError(SlimError, ValueError):
+    """A file, record or image that cannot be read."""
+
+
+class RunError(SlimError):
+    """A run that cannot start or go on."""
+
+
+def nearest(name: str, names: Iterable[str], count: int = 3) -> str:
+    """Returns up to `count` of `names` that look like `name`, as a phrase, or "nothing"."""
+    return ", ".join(difflib.get_close_matches(name, list(names), count, 0.6)) or "nothing"

@@ -1,0 +1,161 @@
+"""What a plugin may implement: the contract between `slimcore` and everyone else.
+
+A distribution names a plugin module in the entry-point group `slimcore`:
+
+    [project.entry-points.slimcore]
+    acme = "acme_vision.plugin"
+
+and the module implements some of the hooks below, marked with `slimcore.hookimpl`:
+
+    from slimcore import hookimpl
+
+    @hookimpl
+    def slim_layers():
+        return {"blur_pool": "acme_vision.pooling:blur_pool"}
+
+The first group of hooks *offers components*. Each takes nothing and returns a dict from a name to
+where the thing is, `"module:attribute"` (or `"module"`, for a namespace); an `Offer` in place of
+the string adds facts that can be listed without importing the thing. The hook runs on discovery,
+so the plugin module imports nothing heavy; the component itself is imported when first used.
+
+The second group *follows a run*. Each implementation takes the arguments it wants, by name. What
+it returns is ignored, and an error in it is reported once and does not disturb the run.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from slimcore.events import Run
+
+hookspec = pluggy.HookspecMarker("slimcore")
+hookimpl = pluggy.HookimplMarker("slimcore")
+
+PLUGIN_API = 1
+"""The level of this contract. A plugin may state the one that it was written for with a keyword in
+its metadata, `keywords = ["slimcore-api-1"]`. This level and the one before it are served."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A component's place, with what can be said of it before it is imported.
+
+    Attributes:
+        target: `"module:attribute"`, or `"module"` for a namespace.
+        summary: One line for listings.
+        details: Further facts for listings, such as a network's number of parameters.
+    """
+
+    target: str
+    summary: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+Offers = Mapping[str, str | Offer]
+
+
+# What a plugin offers.
+
+
+@hookspec
+def slim_layers() -> Offers:
+    """Offers layers, functions of a tensor that may own variables: `slim.<name>`."""
+
+
+@hookspec
+def slim_regularizers() -> Offers:
+    """Offers makers of regularizers, functions from weights to a scalar loss: `slim.<name>`."""
+
+
+@hookspec
+def slim_initializers() -> Offers:
+    """Offers makers of initializers, functions of a shape and a dtype: `slim.<name>`."""
+
+
+@hookspec
+def slim_losses() -> Offers:
+    """Offers losses, which return a scalar and add it to the losses: `slim.losses.<name>`."""
+
+
+@hookspec
+def slim_metrics() -> Offers:
+    """Offers streaming metrics, which return `(value, update)`: `slim.metrics.<name>`."""
+
+
+@hookspec
+def slim_nets() -> Offers:
+    """Offers networks, `fn(images, num_classes, is_training, …) -> (logits, end_points)`.
+
+    They appear as `slim.nets.<name>`, and by name in `slim train --net`. The function has an
+    attribute `default_image_size`, in pixels, and may have `arg_scope`, a function
+    `(weight_decay=…)` that returns the scope to build it in.
+    """
+
+
+@hookspec
+def slim_data_providers() -> Offers:
+    """Offers data providers, which read a dataset in a graph: `slim.<name>`."""
+
+
+@hookspec
+def slim_datasets() -> Offers:
+    """Offers datasets by name: `get_split(split_name, dataset_dir=None) -> Dataset`."""
+
+
+@hookspec
+def slim_decoders() -> Offers:
+    """Offers decoders by format, such as `image/png`.
+
+    A decoder is `decode(contents, channels=0) -> images`: from a scalar string tensor to a
+    uint8 tensor [height, width, channels]; 0 channels means as many as the image has.
+    """
+
+
+@hookspec
+def slim_preprocessing() -> Offers:
+    """Offers ways to make images ready for a network.
+
+    A preprocessing is `fn(image, height, width, is_training) -> image`: from uint8 [h, w, channels]
+    to float32 [height, width, channels].
+    """
+
+
+@hookspec
+def slim_namespaces() -> Offers:
+    """Offers modules under `slim`: `{"learning": "slim_learning.learning"}`; names may be dotted."""
+
+
+@hookspec
+def slim_commands() -> Offers:
+    """Offers `click` commands of the program `slim`, each an `Offer` with a summary."""
+
+
+# What a plugin may follow.
+
+
+@hookspec
+def slim_run_started(run: "Run") -> None:
+    """A run has begun: its kind ("train", "eval"), folder, configuration and first step."""
+
+
+@hookspec
+def slim_scalars_logged(run: "Run", step: int, scalars: Mapping[str, float]) -> None:
+    """Scalars of step `step` have been read back, such as `{"loss": 0.31, "examples/s": 812.0}`."""
+
+
+@hookspec
+def slim_checkpoint_saved(run: "Run", step: int, path: str) -> None:
+    """A checkpoint is complete on disk at the prefix `path`."""
+
+
+@hookspec
+def slim_evaluation_done(run: "Run", step: int, results: Mapping[str, Any]) -> None:
+    """The checkpoint of step `step` has been evaluated."""
+
+
+@hookspec
+def slim_run_ended(run: "Run", status: str, results: Mapping[str, Any]) -> None:
+    """A run is over: status "completed", "interrupted" or "failed", and its last results."""
