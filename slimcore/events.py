@@ -39,7 +39,7 @@ def followed_by(*plugins: Any) -> Iterator[None]:
     try:
         yield
     finally:
-        for plugin in plugins:
+        for plugin in filter(manager.is_registered, plugins):
             manager.unregister(plugin)
 
 
