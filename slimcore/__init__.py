@@ -65,8 +65,8 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
+    from slimcore.discovery import HOOK_OF_KIND
     from slimcore.namespace import ROOT
-    from slimcore.registry import HOOK_OF_KIND
 
     registers = (f"register_{kind}" for kind in HOOK_OF_KIND)
     return sorted({*_PLACES, *registers, *ROOT.names(), "__version__"})

@@ -176,7 +176,9 @@ def plan(
     there = {n: tuple(s) for n, s in reader.get_variable_to_shape_map().items()}
     for scope in (*(include or ()), *(exclude or ())):
         if not any(_within(name, scope) for name in variables):
-            scopes = {"/".join(n.split("/")[:d]) for n in variables for d in range(1, n.count("/") + 2)}
+            scopes = {
+                "/".join(n.split("/")[:d]) for n in variables for d in range(1, n.count("/") + 2)
+            }
             raise CheckpointError(
                 f"no variable is in the scope {scope!r}. Close: {nearest(scope, scopes)}"
             )

@@ -112,8 +112,9 @@ def add_to_collections(names: str | Iterable[str] | None, value: Any) -> None:
         tf.compat.v1.add_to_collections(names, value)
         return
     gathered = _innermost.get()
-    for name in names if gathered is not None else ():
-        gathered.add(name, value)
+    if gathered is not None:
+        for name in names:
+            gathered.add(name, value)
 
 
 def get_collection(name: str, scope: str | None = None) -> list[Any]:

@@ -70,7 +70,7 @@ class Discovery:
     distributions: dict[str, str]  # of good plugins, name -> version
 
 
-class _Unfit(Exception):
+class _UnfitError(Exception):
     """Why a plugin is set aside, and the remedy."""
 
 
@@ -95,14 +95,14 @@ def discover(entry_points: Iterable[Any], preferences: Preferences) -> Discovery
     offered: list[Offered] = []
     set_aside: list[SetAside] = []
     distributions: dict[str, str] = {}
-    for entry in sorted(entry_points, key=lambda e: (e.dist.name, e.name)):
-        name, version = normalized(entry.dist.name), entry.dist.version
-        label = f"{name}:{entry.name}"
+    named = [(normalized(entry.dist.name), entry) for entry in entry_points]
+    for name, entry in sorted(named, key=lambda pair: (pair[0], pair[1].name)):
+        version, label = entry.dist.version, f"{name}:{entry.name}"
         try:
-            _check_allowed(name, entry, preferences)
+            _check_allowed(name, preferences)
             _check_core_version(entry.dist)
             offers = list(_register(manager, label, entry))
-        except _Unfit as unfit:
+        except _UnfitError as unfit:
             set_aside.append(SetAside(name, version, entry.value, *unfit.args))
         else:
             offered += (Offered(kind, n, name, version, offer) for kind, n, offer in offers)
@@ -110,9 +110,9 @@ def discover(entry_points: Iterable[Any], preferences: Preferences) -> Discovery
     return Discovery(manager, tuple(offered), tuple(set_aside), distributions)
 
 
-def _check_allowed(name: str, entry: Any, preferences: Preferences) -> None:
+def _check_allowed(name: str, preferences: Preferences) -> None:
     if source := preferences.disable.get(name):
-        raise _Unfit(f"switched off by {source}", "Take it off that list to use it.")
+        raise _UnfitError(f"switched off by {source}", "Take it off that list to use it.")
 
 
 def _check_core_version(dist: Any) -> None:
@@ -128,17 +128,17 @@ def _check_core_version(dist: Any) -> None:
         if normalized(requirement.name) != "slimcore" or not requirement.specifier:
             continue
         if not requirement.specifier.contains(ours, prereleases=True):
-            raise _Unfit(
+            raise _UnfitError(
                 f"it is for slimcore{requirement.specifier}, and this is slimcore {ours}",
                 f"Run: pip install --upgrade {dist.name} slimcore",
             )
-    keywords = (dist.metadata.get("Keywords") or "").replace(",", " ").split()
-    for word in keywords:
+    keywords = dist.metadata["Keywords"] or ""
+    for word in keywords.replace(",", " ").split():
         level = word.removeprefix("slimcore-api-")
         if level == word or not level.isdigit():
             continue
         if not hooks.PLUGIN_API - 1 <= int(level) <= hooks.PLUGIN_API:
-            raise _Unfit(
+            raise _UnfitError(
                 f"it is written for plugin API {level}, and this core serves "
                 f"{hooks.PLUGIN_API - 1} and {hooks.PLUGIN_API}",
                 f"Run: pip install --upgrade {dist.name} slimcore",
@@ -153,7 +153,7 @@ def _register(
     try:
         plugin = entry.load()
     except Exception as error:  # whatever a plugin raises, the others go on
-        raise _Unfit(f"importing it raised {_what(error)}", ask) from error
+        raise _UnfitError(f"importing it raised {_what(error)}", ask) from error
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pluggy.PluggyWarning)
@@ -161,11 +161,11 @@ def _register(
     except Exception as error:  # pluggy found a hook whose arguments do not fit
         if manager.has_plugin(label):
             manager.unregister(name=label)
-        raise _Unfit(f"its hooks do not fit: {_what(error)}", ask) from error
+        raise _UnfitError(f"its hooks do not fit: {_what(error)}", ask) from error
     try:
         _check_spelling(manager, plugin, ask)
         offers = list(_offers(manager, plugin, ask))
-    except _Unfit:
+    except _UnfitError:
         manager.unregister(plugin)
         raise
     yield from offers
@@ -182,7 +182,7 @@ def _check_spelling(manager: pluggy.PluginManager, plugin: Any, ask: str) -> Non
     ]
     if unknown:
         guesses = "; ".join(f"{name}, close: {nearest(name, known)}" for name in unknown)
-        raise _Unfit(f"it implements a hook that does not exist: {guesses}", ask)
+        raise _UnfitError(f"it implements a hook that does not exist: {guesses}", ask)
 
 
 def _offers(
@@ -195,9 +195,9 @@ def _offers(
             try:
                 result = impl.function()
             except Exception as error:
-                raise _Unfit(f"its hook {hook} raised {_what(error)}", ask) from error
+                raise _UnfitError(f"its hook {hook} raised {_what(error)}", ask) from error
             if not isinstance(result, dict):
-                raise _Unfit(
+                raise _UnfitError(
                     f"its hook {hook} returned {type(result).__name__}, not a dict of names to "
                     '"module:attribute"',
                     ask,
@@ -205,7 +205,7 @@ def _offers(
             for name, offer in result.items():
                 offer = hooks.Offer(offer) if isinstance(offer, str) else offer
                 if not _well_formed(kind, name, offer):
-                    raise _Unfit(
+                    raise _UnfitError(
                         f"its hook {hook} returned {name!r}: {offer!r}, and a {kind} is a name and "
                         + ('a "module"' if kind == "namespace" else 'a "module:attribute"'),
                         ask,

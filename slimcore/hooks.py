@@ -125,7 +125,7 @@ def slim_preprocessing() -> Offers:
 
 @hookspec
 def slim_namespaces() -> Offers:
-    """Offers modules under `slim`: `{"learning": "slim_learning.learning"}`; names may be dotted."""
+    """Offers modules under `slim`: `{"learning": "slim_learning.learning"}`; dots nest."""
 
 
 @hookspec

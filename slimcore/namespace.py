@@ -53,7 +53,7 @@ class Namespace(types.ModuleType):
             module = found.load("namespace", self._path)
             if hasattr(module, name):
                 return getattr(module, name)
-        self._unknown(name, found)
+        return self._unknown(name, found)
 
     def names(self) -> list[str]:
         """Returns the names found here, without importing what only has to be listed."""

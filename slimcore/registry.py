@@ -8,11 +8,10 @@ import importlib
 import inspect
 import json
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NoReturn, TypeVar
 
 import slimcore.preferences as prefs
@@ -50,7 +49,9 @@ class Component:
         return f"{self.distribution}:{self.name}"
 
     def __str__(self) -> str:
-        return f"{self.name} of {self.distribution} {self.version} ({self.target})".replace("  ", " ")
+        return f"{self.name} of {self.distribution} {self.version} ({self.target})".replace(
+            "  ", " "
+        )
 
     def load(self) -> Any:
         """Imports the component.
@@ -314,11 +315,11 @@ def register(kind: str, name: str | None = None) -> Callable[[F], F]:
 def decorator(kind: str) -> Callable[[Any], Any]:
     """Returns `slim.register_<kind>`, which takes the function, or a name for it.
 
-        @slim.register_layer
-        def blur(inputs): ...
+    @slim.register_layer
+    def blur(inputs): ...
 
-        @slim.register_decoder("image/png")
-        def decode(contents, channels=0): ...
+    @slim.register_decoder("image/png")
+    def decode(contents, channels=0): ...
     """
     check_kind(kind)
 

@@ -68,7 +68,8 @@ class Scope(Mapping[Any, Mapping[str, Any]]):
         return Scope(values, origins)
 
 
-_current: ContextVar[Scope] = ContextVar("arg_scope", default=Scope({}, {}))
+_EMPTY = Scope({}, {})
+_current: ContextVar[Scope] = ContextVar("arg_scope", default=_EMPTY)
 
 
 def current_arg_scope() -> Scope:
@@ -218,11 +219,10 @@ def explain(func: Callable[..., Any]) -> Explanation:
     for p in parameters.values():
         if p.name in scoped:
             settings.append(Setting(p.name, scoped[p.name], scope.origin(key, p.name)))
+        elif p.default is not p.empty:
+            settings.append(Setting(p.name, p.default, "default"))
         elif p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL):
-            missing = p.default is p.empty
-            settings.append(
-                Setting(p.name, None if missing else p.default, "no default" if missing else "default")
-            )
+            settings.append(Setting(p.name, None, "no default"))
     settings += [
         Setting(name, value, scope.origin(key, name))
         for name, value in scoped.items()

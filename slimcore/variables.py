@@ -6,8 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from slimcore.scoping import add_arg_scope
 from slimcore.module import current_module
+from slimcore.scoping import add_arg_scope
 
 GraphKeys = tf.compat.v1.GraphKeys
 

@@ -1,0 +1,62 @@
+"""The program `slim`, whose commands plugins bring."""
+
+import os
+import sys
+
+import click
+
+import slimcore
+import slimcore.registry as registry
+from slimcore.errors import SlimError, nearest
+
+
+class _Program(click.Group):
+    """A group whose commands are components; listing them imports none."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return registry.current().names("command")
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        found = registry.current()
+        if not found.offers("command", cmd_name):
+            close = nearest(cmd_name, found.names("command"))
+            package = registry.first_party().get("command", {}).get(cmd_name)
+            where = f"it comes with {package}: pip install {package}" if package else ""
+            ctx.fail(f"No command {cmd_name!r}: {where or f'close: {close}'}")
+        command: click.Command = found.load("command", cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        found = registry.current()
+        with formatter.section("Commands"):
+            formatter.write_dl([(c.name, c.summary or str(c)) for c in found.components("command")])
+
+
+@click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(slimcore.__version__, prog_name="slim")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def program(debug: bool) -> None:
+    """Train, judge and export slim networks; see what is installed."""
+
+
+def main() -> None:
+    """Runs the program: errors that a user can mend are one line on stderr, and exit status 2."""
+    # Before TensorFlow is imported: its start-up notes are not the program's output.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        sys.exit(program.main(standalone_mode=False))
+    except click.ClickException as error:
+        click.echo(f"slim: {' '.join(error.format_message().split())}", err=True)
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("slim: interrupted", err=True)
+        sys.exit(130)
+    except SlimError as error:
+        if "--debug" in sys.argv:
+            raise
+        click.echo(f"slim: {' '.join(str(error).split())}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

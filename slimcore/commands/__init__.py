@@ -1,0 +1,1 @@
+"""The commands that the core brings to the program `slim`."""

@@ -1,0 +1,64 @@
+"""`slim doctor`."""
+
+import platform
+import sys
+from collections.abc import Iterator
+
+import click
+import importlib_metadata
+
+import slimcore.registry as registry
+from slimcore.errors import ComponentLoadError, ConflictError, PreferenceError
+from slimcore.hooks import PLUGIN_API
+
+
+@click.command()
+def doctor() -> None:
+    """Look for what is wrong with this installation, and name the remedy.
+
+    Every component is imported. Exit status 1 says that something was found.
+    """
+    found = registry.current()
+    click.echo(f"Python {platform.python_version()}, {sys.executable}")
+    for package in ("tensorflow", "keras", "slimcore"):
+        click.echo(f"{package} {_version(package)}")
+    click.echo(f"plugin API {PLUGIN_API} (serves {PLUGIN_API - 1} and {PLUGIN_API})")
+    click.echo(f"in use: {found.looked_in()}")
+    troubles = list(_troubles(found))
+    for trouble in troubles:
+        click.echo(f"✗ {' '.join(trouble.split())}")
+    click.echo(
+        f"{len(troubles)} thing(s) to mend."
+        if troubles
+        else f"All {len(found.components())} components can be imported. Nothing to mend."
+    )
+    sys.exit(1 if troubles else 0)
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib_metadata.version(package)
+    except importlib_metadata.PackageNotFoundError:
+        return "is not installed"
+
+
+def _troubles(found: registry.Registry) -> Iterator[str]:
+    for aside in found.set_aside:
+        yield f"set aside: {aside}"
+    asked = {(c.kind, c.name) for c in found.components()}
+    for preference in found.preferences.prefer:
+        kind, colon, bare = preference.name.rpartition(":")
+        kinds = [kind] if colon else sorted({k for k, n in asked if n == bare})
+        if not kinds:
+            yield f"{preference.source} prefers {preference.name!r}, which nobody offers"
+        asked |= {(k, bare) for k in kinds}
+    for kind, name in sorted(asked):
+        try:
+            found.find(kind, name)
+        except (ConflictError, PreferenceError) as error:
+            yield str(error)
+    for component in found.components():
+        try:
+            component.load()
+        except ComponentLoadError as error:
+            yield str(error)
