@@ -132,7 +132,7 @@ def _check_core_version(dist: Any) -> None:
                 f"it is for slimcore{requirement.specifier}, and this is slimcore {ours}",
                 f"Run: pip install --upgrade {dist.name} slimcore",
             )
-    keywords = dist.metadata["Keywords"] or ""
+    keywords = dist.metadata.get("Keywords") or ""
     for word in keywords.replace(",", " ").split():
         level = word.removeprefix("slimcore-api-")
         if level == word or not level.isdigit():
