@@ -1,0 +1,61 @@
+"""Metrics over classes that rest on the confusion matrix: rows are labels, columns predictions."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from slim_metrics.state import Metric, Names, ValueAndUpdate, metric
+from slim_metrics.weighting import broadcast, matched
+from slimcore.errors import InputError
+
+
+def streaming_confusion_matrix(
+    predictions: Any,
+    labels: Any,
+    num_classes: int,
+    weights: Any = None,
+    metrics_collections: Names = None,
+    updates_collections: Names = None,
+    name: str | None = None,
+) -> ValueAndUpdate:
+    """Counts, over all batches, how often each class was predicted for each label.
+
+    Args:
+        predictions: Class indices below `num_classes`, of any shape.
+        labels: Class indices of that shape. A pair of which one is out of range is left out.
+        num_classes: How many classes there are.
+        weights: Non-negative, a scalar or of the rank of `labels` with each dimension 1 or equal.
+        metrics_collections: Collections that the value is added to.
+        updates_collections: Collections that the update is added to.
+        name: Scope of the state, "confusion_matrix" by default.
+
+    Returns:
+        The value and the update, float64 [num_classes, num_classes]: at [i, j] the weight of
+        the examples of class i that were predicted as class j.
+
+    Raises:
+        ShapeError: The shapes do not fit.
+    """
+    function, default = "streaming_confusion_matrix", "confusion_matrix"
+    with metric(function, name, default, metrics_collections, updates_collections) as m:
+        matrix = confusion_matrix(m, predictions, labels, num_classes, weights)
+        return m.add_up({"total_confusion_matrix": matrix}, lambda s: s["total_confusion_matrix"])
+
+
+def confusion_matrix(
+    m: Metric, predictions: Any, labels: Any, num_classes: int, weights: Any
+) -> tf.Tensor:
+    """Returns the confusion matrix of one batch, [num_classes, num_classes]."""
+    if num_classes < 1:
+        raise InputError(f"{m} got num_classes={num_classes}; pass how many classes there are")
+    predictions, labels, weights = matched(m, predictions, labels, weights)
+    predictions, labels = tf.cast(predictions, tf.int32), tf.cast(labels, tf.int32)
+    if weights is not None:
+        weights = tf.reshape(broadcast(m, weights, labels), [-1])
+    in_range = (labels >= 0) & (labels < num_classes)
+    in_range &= (predictions >= 0) & (predictions < num_classes)
+    size = num_classes * num_classes
+    # Pairs out of range go into one bin more, which is dropped.
+    cells = tf.where(in_range, labels * num_classes + predictions, size)
+    counts = tf.math.bincount(tf.reshape(cells, [-1]), weights, size + 1, size + 1)
+    return tf.reshape(counts[:size], [num_classes, num_classes])

@@ -1,0 +1,192 @@
+"""The state of a metric: sums that grow with each batch, in a graph and in a `slim.Module`.
+
+A metric here is two functions: from a batch to increments, and from the sums of all increments to
+the value. Since the state is nothing but sums, the states of several replicas add up.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import tensorflow as tf
+
+from slimcore.collections import Collections, add_to_collections, in_graph, innermost
+from slimcore.errors import ShapeError
+from slimcore.variables import variable
+
+GraphKeys = tf.compat.v1.GraphKeys
+STATE = [GraphKeys.LOCAL_VARIABLES, GraphKeys.METRIC_VARIABLES]
+
+# In these collections of a call of a Module: the names of the state, and the values to read.
+_NAMES, _VALUES = "metric_state_names", "metric_values"
+
+Names = str | list[str] | tuple[str, ...] | None
+Sums = Mapping[str, tf.Tensor]
+ValueAndUpdate = tuple[Any, Any]
+
+
+@dataclass(frozen=True)
+class CurrentValue:
+    """What one metric returned, and how to compute it again from its state."""
+
+    name: str
+    returned: Any
+    read: Callable[[], Any]
+    mapped: bool = False  # whether the name is from `aggregate_metric_map`
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric while it is built: its scope, and where its results are gathered.
+
+    Attributes:
+        function: The public function, for errors.
+        scope: The variable scope of its state.
+        metrics_collections: Collections that the value is added to.
+        updates_collections: Collections that the update is added to.
+    """
+
+    function: str
+    scope: str
+    metrics_collections: Names
+    updates_collections: Names
+
+    def __str__(self) -> str:
+        return f"{self.function} (scope {self.scope})"
+
+    def refuse_shape(self, what: str, shape: Any, allowed: str) -> NoReturn:
+        """Raises a ShapeError: what has which shape, and what is allowed."""
+        raise ShapeError(f"{self} {allowed}; {what} has shape {shape}")
+
+    def add_up(
+        self,
+        increments: Mapping[str, tf.Tensor],
+        value_of: Callable[[Sums], Any],
+        update_of: Callable[[Sums], Any] | None = None,
+    ) -> ValueAndUpdate:
+        """Adds one batch to the state, and returns the value and the update.
+
+        Sums are kept in float64, in which counts are exact up to 2^53; float32 stops at 2^24.
+
+        Args:
+            increments: What the batch adds, by name of the sum; of known shapes.
+            value_of: Computes the value from the sums, and from nothing else that is a tensor.
+            update_of: In a graph, what the update returns instead of the value.
+        """
+        state = {name: sum_variable(name, value.shape) for name, value in increments.items()}
+
+        def grow() -> Sums:
+            grown = {
+                name: state[name].assign_add(tf.cast(value, tf.float64))
+                for name, value in increments.items()
+            }
+            return grown if in_graph() else read()
+
+        def read() -> Sums:
+            return {name: var.read_value() for name, var in state.items()}
+
+        return self.deliver(grow, lambda: value_of(read()), value_of, update_of)
+
+    def deliver(
+        self,
+        grow: Callable[[], Any],
+        read: Callable[[], Any],
+        value_of: Callable[[Any], Any],
+        update_of: Callable[[Any], Any] | None = None,
+    ) -> ValueAndUpdate:
+        """Returns the value and the update, and adds them to the collections.
+
+        Args:
+            grow: Takes the batch into the state, and returns the state after it.
+            read: Returns the value of the present state.
+            value_of: Returns the value of what `grow` returned.
+            update_of: In a graph, what the update returns instead of the value.
+        """
+        if in_graph():
+            value = named(read(), "value")
+            update = named((update_of or value_of)(grow()), "update_op")
+        else:
+            value = update = value_of(grow())
+            gather_value(CurrentValue(self.scope, value, read))
+        add_to_collections(self.metrics_collections, value)
+        add_to_collections(self.updates_collections, update)
+        return value, update
+
+
+@contextlib.contextmanager
+def metric(
+    function: str,
+    name: str | None,
+    default_name: str,
+    metrics_collections: Names = None,
+    updates_collections: Names = None,
+) -> Iterator[Metric]:
+    """Opens the scope of a metric."""
+    with tf.compat.v1.variable_scope(name, default_name) as scope:
+        yield Metric(function, scope.name, metrics_collections, updates_collections)
+
+
+def named(value: Any, name: str) -> Any:
+    """Returns the tensor, or each tensor of the structure, under a name of the graph."""
+    return tf.nest.map_structure(lambda tensor: tf.identity(tensor, name), value)
+
+
+def sum_variable(name: str, shape: Any, dtype: tf.DType = tf.float64) -> tf.Variable:
+    """Returns a local variable that starts at zero and adds up over replicas."""
+    shape = tf.TensorShape(shape)
+    if in_graph() and tf.compat.v1.get_variable_scope().reuse is not tf.compat.v1.AUTO_REUSE:
+        # In a graph each call is a metric of its own, under `reuse=True` or in a scope that is
+        # entered again, too.
+        return tf.compat.v1.Variable(
+            lambda: tf.zeros(shape, dtype),
+            name=name,
+            trainable=False,
+            collections=STATE,
+            use_resource=True,
+            synchronization=tf.VariableSynchronization.ON_READ,
+            aggregation=tf.VariableAggregation.SUM,
+        )
+    return variable(
+        unused_name(name),
+        shape,
+        dtype,
+        tf.compat.v1.zeros_initializer(),
+        trainable=False,
+        collections=STATE,
+        synchronization=tf.VariableSynchronization.ON_READ,
+        aggregation=tf.VariableAggregation.SUM,
+    )
+
+
+def unused_name(name: str) -> str:
+    """Returns a name that no metric of this call of the Module has in this scope.
+
+    Two metrics of one name would share their state and count each batch twice.
+    """
+    gathered = innermost()
+    if gathered is None:
+        return name
+    full_name = f"{tf.compat.v1.get_variable_scope().name}/{name}"
+    count = gathered.get(_NAMES).count(full_name)
+    gathered.add(_NAMES, full_name)
+    return f"{name}_{count}" if count else name
+
+
+def ratio(numerator: tf.Tensor, denominator: tf.Tensor) -> tf.Tensor:
+    """Returns the quotient in float32, and 0 where the denominator is not positive."""
+    positive = tf.greater(denominator, 0)
+    safe = tf.where(positive, denominator, tf.ones_like(denominator))
+    return tf.cast(tf.where(positive, numerator / safe, tf.zeros_like(safe)), tf.float32)
+
+
+def gathered_values(collections: Collections | None) -> list[CurrentValue]:
+    """Returns what the metrics of one call of a Module returned so far."""
+    return [] if collections is None else collections.get(_VALUES)
+
+
+def gather_value(current: CurrentValue) -> None:
+    """Adds a value to those of this call of the Module."""
+    gathered = innermost()
+    if gathered is not None:
+        gathered.add(_VALUES, current)
