@@ -67,8 +67,7 @@ def namespaces(components: list[registry.Component]) -> set[str]:
 def root(components: list[registry.Component]) -> str:
     """Returns the stub of `slim` itself: the core's names, and then the plugins'."""
     core = [
-        f"from slimcore.{place} import {name} as {name}"
-        for name, place in slimcore._PLACES.items()
+        f"from slimcore.{place} import {name} as {name}" for name, place in slimcore._PLACES.items()
     ]
     registers = [f"def register_{kind}(target: Any) -> Any: ..." for kind in HOOK_OF_KIND]
     return "\n".join(

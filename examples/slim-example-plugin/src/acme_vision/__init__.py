@@ -1,0 +1,1 @@
+"""An example plugin of Slim: one layer and one decoder."""
