@@ -70,10 +70,8 @@ def root(components: list[registry.Component]) -> str:
         f"from slimcore.{place} import {name} as {name}" for name, place in slimcore._PLACES.items()
     ]
     registers = [f"def register_{kind}(target: Any) -> Any: ..." for kind in HOOK_OF_KIND]
-    return "\n".join(
-        ["from typing import Any", *sorted(core), stub("", components), *registers]
-        + ["__version__: str", ""]
-    )
+    lines = ["from typing import Any", *sorted(core), stub("", components), *registers]
+    return "\n".join([*lines, "__version__: str", ""])
 
 
 def files() -> dict[Path, str]:

@@ -99,7 +99,11 @@ def test_a_hook_with_an_unknown_argument_is_set_aside(install, good):
 def test_a_target_that_does_not_exist_is_an_error_when_used(install, good):
     install(
         "acme-layers",
-        '@hookimpl\ndef slim_layers():\n    return {"blur": "acme_blur:blurr", "gone": "nowhere:f"}\n',
+        """
+        @hookimpl
+        def slim_layers():
+            return {"blur": "acme_blur:blurr", "gone": "nowhere:f"}
+        """,
         modules={"acme_blur": "def blur(x): return x\n"},
     )
     with pytest.raises(ComponentLoadError, match=r"acme_blur has no 'blurr'. Close: blur"):
