@@ -13,6 +13,8 @@ from slimcore.collections import REGULARIZATION_LOSSES, Collections, collecting,
 from slimcore.errors import CheckpointError, NoModuleError
 
 GraphKeys = tf.compat.v1.GraphKeys
+MODULES = "slim_modules"
+"""The collection of the modules called, which tells a training step whose variables to keep."""
 
 _innermost: ContextVar["Module | None"] = ContextVar("module", default=None)
 
@@ -73,6 +75,7 @@ class Module(tf.Module):
                 ),
             ):
                 self._own.last_call = gathered
+                gathered.add(MODULES, self)
                 yield
         finally:
             _innermost.reset(token)
