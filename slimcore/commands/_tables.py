@@ -1,29 +1,25 @@
-"""Tables on a terminal and in a pipe."""
+"""Tables in plain columns. `rich` would take longer to import than listing may take in all."""
 
-from collections.abc import Iterable, Sequence
+import shutil
+import sys
+from collections.abc import Collection, Iterable, Sequence
 
-from rich.console import Console
-from rich.table import Table
-
-
-def console() -> Console:
-    """Returns a console as wide as the terminal, or wide enough that a pipe loses nothing."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(width=1000, highlight=False)
+import click
 
 
 def show(
-    columns: Sequence[str], rows: Iterable[Sequence[object]], right: Iterable[str] = ()
+    columns: Sequence[str], rows: Iterable[Sequence[object]], right: Collection[str] = ()
 ) -> None:
-    """Prints a table; the columns named in `right` are set to the right, as figures are."""
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
-    for column in columns:
-        table.add_column(
-            column,
-            justify="right" if column in right else "left",
-            overflow="fold",
-            no_wrap=column in right,
+    """Prints a table; the columns named in `right` are set to the right, as figures are.
+
+    A terminal shows each row on one line, cut at its width; a pipe gets all of it.
+    """
+    cells = [list(columns), *(["" if c is None else str(c) for c in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    limit = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for row in cells:
+        aligned = (
+            cell.rjust(width) if name in right else cell.ljust(width)
+            for name, cell, width in zip(columns, row, widths, strict=True)
         )
-    for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
-    console().print(table)
+        click.echo("  ".join(aligned).rstrip()[:limit])

@@ -20,8 +20,8 @@ def doctor() -> None:
     """
     found = registry.current()
     click.echo(f"Python {platform.python_version()}, {sys.executable}")
-    for package in ("tensorflow", "keras", "slimcore"):
-        click.echo(f"{package} {_version(package)}")
+    click.echo(f"TensorFlow {_tensorflow()}")
+    click.echo(f"slimcore {importlib_metadata.version('slimcore')}")
     click.echo(f"plugin API {PLUGIN_API} (serves {PLUGIN_API - 1} and {PLUGIN_API})")
     click.echo(f"in use: {found.looked_in()}")
     troubles = list(_troubles(found))
@@ -35,11 +35,13 @@ def doctor() -> None:
     sys.exit(1 if troubles else 0)
 
 
-def _version(package: str) -> str:
+def _tensorflow() -> str:
+    """Returns the versions of TensorFlow and of the Keras in it, however they were installed."""
     try:
-        return importlib_metadata.version(package)
-    except importlib_metadata.PackageNotFoundError:
-        return "is not installed"
+        import tensorflow as tf
+    except ImportError as error:
+        return f"cannot be imported: {error}. Run: pip install tensorflow"
+    return f"{tf.__version__}, Keras {tf.keras.__version__}"
 
 
 def _troubles(found: registry.Registry) -> Iterator[str]:
