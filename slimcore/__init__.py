@@ -28,6 +28,7 @@ _PLACES = {
     "component": "registry",
     "components": "registry",
     "current_arg_scope": "scoping",
+    "debug_checks": "debugging",
     "disable": "registry",
     "explain": "scoping",
     "get_collection": "collections",
