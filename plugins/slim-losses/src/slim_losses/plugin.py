@@ -2,4 +2,16 @@
 
 from slimcore import hookimpl
 
-hookimpl  # noqa: B018
+
+@hookimpl
+def slim_losses():
+    return {
+        "compute_weighted_loss": "slim_losses.weighting:compute_weighted_loss",
+        "softmax_cross_entropy": "slim_losses.classification:softmax_cross_entropy",
+        "sparse_softmax_cross_entropy": "slim_losses.classification:sparse_softmax_cross_entropy",
+    }
+
+
+@hookimpl
+def slim_namespaces():
+    return {"losses": "slim_losses.collection"}
