@@ -35,7 +35,7 @@ def demo(session: nox.Session) -> None:
     install(session)
     logdir = Path(session.create_tmp()).resolve() / "digits"
     export = logdir / "export"
-    digit = "plugins/slim-data/tests/images/seven.png"
+    digit = "examples/images/seven.png"
     session.run("slim", "train", "--net", "lenet", "--dataset", "digits", "--logdir", str(logdir))
     session.run("slim", "eval", "--logdir", str(logdir))
     session.run("slim", "predict", "--logdir", str(logdir), digit)
