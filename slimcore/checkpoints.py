@@ -8,7 +8,7 @@ import math
 import os
 import re
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -174,19 +174,11 @@ def plan(
     """
     reader = load(path)
     there = {n: tuple(s) for n, s in reader.get_variable_to_shape_map().items()}
-    for scope in (*(include or ()), *(exclude or ())):
-        if not any(_within(name, scope) for name in variables):
-            scopes = {
-                "/".join(n.split("/")[:d]) for n in variables for d in range(1, n.count("/") + 2)
-            }
-            raise CheckpointError(
-                f"no variable is in the scope {scope!r}. Close: {nearest(scope, scopes)}"
-            )
+    kept = set(selected(variables, include, exclude))
     entries = []
     for name, variable in variables.items():
         shape = tuple(tf.TensorShape(variable.shape).as_list())
-        excluded = include is not None and not any(_within(name, s) for s in include)
-        if excluded or any(_within(name, s) for s in exclude or ()):
+        if name not in kept:
             entries.append(Entry(name, "", "excluded", shape))
             continue
         source = _renamed(name, rename)
@@ -206,6 +198,39 @@ def plan(
     if misfits and strict:
         raise CheckpointError(_complaint(path, misfits))
     return result
+
+
+def selected(
+    names: Iterable[str], include: Sequence[str] | None = None, exclude: Sequence[str] | None = None
+) -> list[str]:
+    """Returns the names in the scopes of `include`, or all, less those in scopes of `exclude`.
+
+    Args:
+        names: Names of variables.
+        include: Scopes to keep; all by default.
+        exclude: Scopes to leave out. A scope is a path or a leading part of one.
+
+    Raises:
+        CheckpointError: A scope matches nothing.
+    """
+    names = list(names)
+    for argument, scopes in (("include", include), ("exclude", exclude)):
+        if isinstance(scopes, str):
+            raise CheckpointError(f"{argument} takes a list of scopes: [{scopes!r}]")
+        for scope in scopes or ():
+            if not any(_within(name, scope) for name in names):
+                known = {
+                    "/".join(n.split("/")[:d]) for n in names for d in range(1, n.count("/") + 2)
+                }
+                raise CheckpointError(
+                    f"no variable is in the scope {scope!r}. Close: {nearest(scope, known)}"
+                )
+    return [
+        name
+        for name in names
+        if (include is None or any(_within(name, scope) for scope in include))
+        and not any(_within(name, scope) for scope in exclude or ())
+    ]
 
 
 def _within(name: str, scope: str) -> bool:

@@ -40,6 +40,10 @@ class ShapeError(InputError):
     """A tensor whose shape the function called cannot take."""
 
 
+class ArgumentTypeError(InputError, TypeError):
+    """An argument of a type that the function called cannot take."""
+
+
 class CheckpointError(SlimError, ValueError):
     """A checkpoint that cannot be read, written, or fitted to these variables."""
 

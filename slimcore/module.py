@@ -9,8 +9,9 @@ from typing import Any
 import tensorflow as tf
 
 import slimcore.checkpoints as checkpoints
-from slimcore.collections import REGULARIZATION_LOSSES, Collections, collecting, in_graph, innermost
+from slimcore.collections import REGULARIZATION_LOSSES, Collections, collecting, in_graph
 from slimcore.errors import CheckpointError, NoModuleError
+from slimcore.store import VariableStore
 
 GraphKeys = tf.compat.v1.GraphKeys
 MODULES = "slim_modules"
@@ -45,8 +46,10 @@ class Module(tf.Module):
         super().__init__(re.sub(r"\W", "_", name) if name else None)
         self._fn = fn
         self._defaults = defaults
-        self._store: dict[str, tf.Variable] = {}
-        self._own = _Own()
+        # An attribute of its own, for TensorFlow to track: a SavedModel needs that.
+        self._variables: dict[str, tf.Variable] = {}
+        self.store = VariableStore(self._variables)
+        self._last_call = _LastCall()
 
     @tf.autograph.experimental.do_not_convert
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -56,7 +59,9 @@ class Module(tf.Module):
         tensors need `tf.cond`.
         """
         with self._entered():
-            return self._fn(*args, **{**self._defaults, **kwargs})
+            outputs = self._fn(*args, **{**self._defaults, **kwargs})
+        self._last_call.keep(outputs)
+        return outputs
 
     @contextlib.contextmanager
     def _entered(self) -> Iterator[None]:
@@ -74,104 +79,69 @@ class Module(tf.Module):
                     auxiliary_name_scope=False,
                 ),
             ):
-                self._own.last_call = gathered
+                self._last_call.collections = gathered
                 gathered.add(MODULES, self)
                 yield
         finally:
             _innermost.reset(token)
 
     def _get_variable(
-        self,
-        getter: Callable[..., Any],
-        name: str,
-        shape: Any = None,
-        dtype: Any = tf.float32,
-        initializer: Any = None,
-        regularizer: Callable[[Any], tf.Tensor] | None = None,
-        reuse: Any = None,
-        trainable: bool | None = None,
-        collections: Sequence[str] | None = None,
-        constraint: Callable[[Any], Any] | None = None,
-        synchronization: Any = tf.VariableSynchronization.AUTO,
-        aggregation: Any = tf.VariableAggregation.NONE,
-        **in_graphs_only: Any,
+        self, getter: Callable[..., Any], name: str, *args: Any, **kwargs: Any
     ) -> tf.Variable:
         """Finds a variable or makes it; `variable_scope` calls this in place of its own store."""
-        del getter, in_graphs_only
-        variable = self._store.get(name)
-        if variable is None:
-            if reuse is True:
-                raise ValueError(
-                    f"variable {name} does not exist, and reuse=True forbids to make it; leave "
-                    "reuse out for the first use"
-                )
-            if trainable is None:
-                trainable = synchronization != tf.VariableSynchronization.ON_READ
-            dtype = tf.as_dtype(dtype or tf.float32)
-            initial = _initial_value(initializer, shape, dtype)
-            # Out of any tf.function: the variable outlives the trace that asks for it.
-            with tf.init_scope():
-                variable = tf.Variable(
-                    initial,
-                    trainable=trainable,
-                    name=name,
-                    dtype=dtype,
-                    constraint=constraint,
-                    synchronization=synchronization,
-                    aggregation=aggregation,
-                )
-            self._store[name] = variable
-            self._own.initial_values[name] = initial
-            self._own.add(variable, name, collections or [GraphKeys.GLOBAL_VARIABLES])
-            if trainable:
-                self._own.add(variable, name, [GraphKeys.TRAINABLE_VARIABLES])
-            if regularizer is not None:
-                self._own.regularizers[name] = regularizer
-        elif shape is not None and not variable.shape.is_compatible_with(shape):
-            raise ValueError(
-                f"variable {name} has shape {variable.shape} and is asked for as "
-                f"{tf.TensorShape(shape)}; give the two uses different scopes"
-            )
-        self._gather_penalty(name, variable)
-        return variable
-
-    def _gather_penalty(self, name: str, variable: tf.Variable) -> None:
-        penalty, gathered = self._own.regularizers.get(name), innermost()
-        if penalty is not None and gathered is not None:
-            gathered.add_penalty(variable, lambda: penalty(variable), name)
+        del getter
+        return self.store.get(name, *args, **kwargs)
 
     # What it holds.
 
-    def get_collection(self, collection: str, scope: str | None = None) -> list[tf.Variable]:
-        """Returns the variables of a collection whose names begin with the pattern `scope`."""
-        named = self._own.collections.get(collection, [])
-        return [variable for name, variable in named if not scope or re.match(scope, name)]
+    def get_variables(
+        self,
+        scope: str | None = None,
+        suffix: str | None = None,
+        include: Sequence[str] | None = None,
+        exclude: Sequence[str] | None = None,
+        collection: str = GraphKeys.GLOBAL_VARIABLES,
+    ) -> list[tf.Variable]:
+        """Returns variables, in the order in which they were made.
 
-    def add_to_collection(self, collection: str, variable: tf.Variable) -> None:
-        """Adds a variable of this module to one more collection."""
-        name = next((n for n, v in self._store.items() if v is variable), variable.name)
-        self._own.add(variable, name, [collection])
+        Args:
+            scope: A pattern that the beginning of the name must match.
+            suffix: What the name must end with, such as "weights".
+            include: Scopes to keep, as in `restore`; all by default.
+            exclude: Scopes to leave out.
+            collection: Where to look: all variables but the local ones by default.
+
+        Raises:
+            CheckpointError: A scope of `include` or `exclude` holds no variable.
+        """
+        found = self.store.get_collection(collection, scope)
+        kept = checkpoints.selected(found, include, exclude)
+        return [found[name] for name in kept if not suffix or name.endswith(suffix)]
 
     @property
     def variables(self) -> tuple[tf.Variable, ...]:
         """All variables, in the order in which they were made."""
-        return tuple(self._store.values())
+        return tuple(self.store.variables.values())
 
     @property
     def trainable_variables(self) -> tuple[tf.Variable, ...]:
         """The variables to train, in the order in which they were made."""
-        return tuple(v for v in self._store.values() if v.trainable)
+        return tuple(v for v in self.variables if v.trainable)
+
+    @property
+    def non_trainable_variables(self) -> tuple[tf.Variable, ...]:
+        """The other variables, in the order in which they were made."""
+        return tuple(v for v in self.variables if not v.trainable)
 
     @property
     def named_variables(self) -> dict[str, tf.Variable]:
         """The variables that a checkpoint keeps, by name."""
-        keep = {id(v) for v in self.get_collection(GraphKeys.GLOBAL_VARIABLES)}
-        return {name: v for name, v in self._store.items() if id(v) in keep}
+        return self.store.get_collection(GraphKeys.GLOBAL_VARIABLES)
 
     @property
     def collections(self) -> Collections:
         """What the last call gathered. Of a call in a `tf.function`, valid in that function."""
-        return self._own.last_call
+        return self._last_call.collections
 
     @property
     def losses(self) -> list[tf.Tensor]:
@@ -183,12 +153,17 @@ class Module(tf.Module):
         """The regularization losses of the variables that the last call used."""
         return self.collections.get(REGULARIZATION_LOSSES)
 
+    @property
+    def end_points(self) -> Mapping[str, Any]:
+        """The end points of the last call: the dict that the function returned with its outputs.
+
+        Empty where it returned none. Of a call in a `tf.function`, valid in that function.
+        """
+        return self._last_call.end_points
+
     def reset_metrics(self) -> None:
         """Puts the local variables, in which metrics keep their state, back to the start."""
-        local = {id(v) for v in self.get_collection(GraphKeys.LOCAL_VARIABLES)}
-        for name, variable in self._store.items():
-            if id(variable) in local:
-                variable.assign(self._own.initial_values[name]())
+        self.store.reset(GraphKeys.LOCAL_VARIABLES)
 
     # Checkpoints.
 
@@ -228,45 +203,28 @@ class Module(tf.Module):
         return plan
 
     def _check_called(self, verb: str) -> None:
-        if not self._store:
+        if not self._variables:
             raise CheckpointError(
                 f"cannot {verb} {self.name}: it has no variables before its first call. Call it "
                 "once, for instance on tf.zeros of the input's shape"
             )
 
 
-class _Own:
-    """What a Module knows of its variables, out of sight of TensorFlow's attribute tracking."""
+class _LastCall:
+    """What the last call left, out of sight of TensorFlow's attribute tracking."""
 
     def __init__(self) -> None:
-        self.collections: dict[str, list[tuple[str, tf.Variable]]] = {}
-        self.regularizers: dict[str, Callable[[Any], tf.Tensor]] = {}
-        self.initial_values: dict[str, Callable[[], tf.Tensor]] = {}
-        self.last_call = Collections()
+        self.collections = Collections()
+        self.end_points: Mapping[str, Any] = {}
 
-    def add(self, variable: tf.Variable, name: str, collections: Sequence[str]) -> None:
-        for collection in dict.fromkeys(collections):
-            members = self.collections.setdefault(collection, [])
-            if not any(v is variable for _, v in members):
-                members.append((name, variable))
+    def keep(self, outputs: Any) -> None:
+        beside = outputs[1:] if isinstance(outputs, tuple) else [outputs]
+        self.end_points = next((o for o in beside if isinstance(o, Mapping)), {})
 
 
-def _initial_value(initializer: Any, shape: Any, dtype: tf.DType) -> Callable[[], tf.Tensor]:
-    """Returns a function that makes the first value, as `get_variable` would."""
-    if initializer is None:
-        v1 = tf.compat.v1
-        floating = dtype.is_floating or dtype.is_complex
-        initializer = v1.glorot_uniform_initializer() if floating else v1.zeros_initializer()
-    if isinstance(initializer, type):
-        initializer = initializer()
-    if not callable(initializer):
-        return lambda: tf.cast(initializer, dtype)
-    if shape is None:
-        return lambda: tf.cast(initializer(), dtype)
-    static = tf.TensorShape(shape)
-    if not static.is_fully_defined():
-        raise ValueError(f"a variable needs a fully defined shape, and this one is {static}")
-    return lambda: initializer(static.as_list(), dtype=dtype)
+def active_module() -> "Module | None":
+    """Returns the innermost module being called, or None where there is none, or in a graph."""
+    return None if in_graph() else _innermost.get()
 
 
 def current_module(what: str = "this") -> "Module | None":

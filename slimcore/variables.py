@@ -1,15 +1,21 @@
 """Makes variables and finds them again, in a graph and in the `slim.Module` being called."""
 
 import contextlib
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
 
+from slimcore.collections import in_graph, innermost
+from slimcore.errors import InputError, nearest
 from slimcore.module import current_module
 from slimcore.scoping import add_arg_scope
 
 GraphKeys = tf.compat.v1.GraphKeys
+
+# In the collections of a call of a Module: the names of what `local_variable` made there.
+_NAMES_USED = "slim_names_used"
 
 
 @add_arg_scope
@@ -114,11 +120,78 @@ def model_variable(
     )
 
 
+def local_variable(
+    initial_value: Any,
+    validate_shape: bool = True,
+    name: str | None = None,
+    use_resource: bool | None = None,
+) -> tf.Variable:
+    """Makes a variable that no checkpoint keeps, such as a count of what was seen.
+
+    In a graph each call makes one; `tf.compat.v1.local_variables_initializer` sets its first value.
+    In a `slim.Module` the first call of the module makes it, and `reset_metrics` puts it back.
+
+    Args:
+        initial_value: An array, a tensor, or a function that makes one. In a `tf.function` the
+            value of a tensor must be known while tracing.
+        validate_shape: Whether the variable keeps the shape of its first value.
+        name: Its name, within the scope; "Variable" by default. A name in use gets a number.
+        use_resource: Accepted for older code; variables are always resource variables.
+
+    Raises:
+        NoModuleError: Eagerly, or in a `tf.function`, outside of a `slim.Module`.
+    """
+    return _untrained(initial_value, validate_shape, name, GraphKeys.LOCAL_VARIABLES)
+
+
+def global_variable(
+    initial_value: Any,
+    validate_shape: bool = True,
+    name: str | None = None,
+    use_resource: bool | None = None,
+) -> tf.Variable:
+    """Makes a variable that is not trained, and that checkpoints keep. See `local_variable`."""
+    return _untrained(initial_value, validate_shape, name, GraphKeys.GLOBAL_VARIABLES)
+
+
+def _untrained(
+    initial_value: Any, validate_shape: bool, name: str | None, collection: str
+) -> tf.Variable:
+    module = current_module(f"variable {name!r}")
+    if module is None:
+        return tf.compat.v1.Variable(
+            initial_value,
+            trainable=False,
+            collections=[collection],
+            validate_shape=validate_shape,
+            name=name,
+            use_resource=True,
+        )
+    return module.store.get(
+        _unused_name(name or "Variable"),
+        initializer=initial_value,
+        trainable=False,
+        collections=[collection],
+        validate_shape=validate_shape,
+    )
+
+
+def _unused_name(name: str) -> str:
+    """Returns a full name that this call of the Module has not used, with a number if need be."""
+    scope, gathered = tf.compat.v1.get_variable_scope().name, innermost()
+    full_name = f"{scope}/{name}" if scope else name
+    if gathered is None:
+        return full_name
+    count = gathered.get(_NAMES_USED).count(full_name)
+    gathered.add(_NAMES_USED, full_name)
+    return f"{full_name}_{count}" if count else full_name
+
+
 def add_model_variable(var: tf.Variable) -> None:
     """Gathers a variable that was made elsewhere among the model variables, once."""
     module = current_module(f"variable {var.name}")
     if module is not None:
-        module.add_to_collection(GraphKeys.MODEL_VARIABLES, var)
+        module.store.add_to_collections([GraphKeys.MODEL_VARIABLES], var)
     elif not any(v is var for v in get_model_variables()):
         tf.compat.v1.add_to_collection(GraphKeys.MODEL_VARIABLES, var)
 
@@ -132,16 +205,12 @@ def get_variables(
         scope: A pattern that the beginning of the name must match, or a variable scope.
         suffix: What the name must end with, such as "weights".
         collection: Where to look.
+
+    Raises:
+        NoModuleError: Eagerly, or in a `tf.function`, outside of a `slim.Module`; ask the module
+            itself there, as in `model.get_variables(suffix="weights")`.
     """
-    scope = getattr(scope, "name", scope)
-    module = current_module("get_variables()")
-    if module is None:
-        found = tf.compat.v1.get_collection(collection, scope)
-    else:
-        found = module.get_collection(collection, scope)
-    if suffix is not None:
-        found = [v for v in found if variable_name(v).endswith(suffix)]
-    return list(found)
+    return [v for name, v in _named(scope, collection) if not suffix or name.endswith(suffix)]
 
 
 def get_model_variables(scope: Any = None, suffix: str | None = None) -> list[tf.Variable]:
@@ -159,6 +228,56 @@ def get_trainable_variables(scope: Any = None, suffix: str | None = None) -> lis
     return get_variables(scope, suffix, GraphKeys.TRAINABLE_VARIABLES)
 
 
+def get_variables_by_suffix(suffix: str, scope: Any = None) -> list[tf.Variable]:
+    """Returns the variables whose names end with `suffix`. See `get_variables`."""
+    return get_variables(scope, suffix)
+
+
+def get_variables_by_name(given_name: str, scope: Any = None) -> list[tf.Variable]:
+    """Returns the variables whose names end with the whole path `given_name`.
+
+    "weights" finds `conv1/weights` and not `conv1/depthwise_weights`. See `get_variables`.
+    """
+    named = _named(scope, GraphKeys.GLOBAL_VARIABLES)
+    return [v for name, v in named if f"/{name}".endswith(f"/{given_name}")]
+
+
+def get_unique_variable(var_op_name: str) -> tf.Variable:
+    """Returns the variable of this name, or the only one whose name begins with it.
+
+    Raises:
+        InputError: There is none, or there are several and none has just this name.
+    """
+    candidates = _named(re.escape(var_op_name), GraphKeys.GLOBAL_VARIABLES)
+    exact = [v for name, v in candidates if name == var_op_name]
+    if exact or len(candidates) == 1:
+        return exact[0] if exact else candidates[0][1]
+    if candidates:
+        names = ", ".join(name for name, _ in candidates[:3])
+        raise InputError(
+            f"{len(candidates)} variables have names that begin with {var_op_name!r}: {names}"
+            f"{', …' if candidates[3:] else ''}; give one in full"
+        )
+    known = [name for name, _ in _named(None, GraphKeys.GLOBAL_VARIABLES)]
+    raise InputError(f"no variable is named {var_op_name!r}. Close: {nearest(var_op_name, known)}")
+
+
+def get_variable_full_name(var: tf.Variable) -> str:
+    """Returns the name of a variable; of a shard, the name of the variable that it is a part of."""
+    name = variable_name(var)
+    if in_graph() and hasattr(var, "to_proto"):
+        return var.to_proto().save_slice_info_def.full_name or name
+    return name
+
+
 def variable_name(var: tf.Variable) -> str:
     """Returns the name of a variable in a checkpoint: without the `:0` of its tensor."""
     return str(var.name).partition(":")[0]
+
+
+def _named(scope: Any, collection: str) -> list[tuple[str, tf.Variable]]:
+    scope = getattr(scope, "name", scope)
+    module = current_module("get_variables()")
+    if module is not None:
+        return list(module.store.get_collection(collection, scope).items())
+    return [(variable_name(v), v) for v in tf.compat.v1.get_collection(collection, scope)]
