@@ -1,5 +1,49 @@
 """What slim-data offers. Read on discovery: names and places, nothing heavy."""
 
-from slimcore import hookimpl
+from slimcore import Offer, hookimpl
 
-hookimpl  # noqa: B018
+
+@hookimpl
+def slim_datasets():
+    return {
+        "digits": Offer(
+            "slim_data.datasets:digits",
+            "UCI handwritten digits, 8x8 grey, bundled",
+            {"splits": {"train": 1442, "test": 355}, "classes": 10},
+        ),
+    }
+
+
+@hookimpl
+def slim_decoders():
+    return {
+        "image/bmp": Offer("slim_data.codecs:decode_bmp", "BMP to pixels"),
+        "image/gif": Offer("slim_data.codecs:decode_gif", "first frame of a GIF to pixels"),
+        "image/jpeg": Offer("slim_data.codecs:decode_jpeg", "JPEG to pixels"),
+        "image/png": Offer("slim_data.codecs:decode_png", "PNG to pixels"),
+        "image/raw": Offer("slim_data.codecs:decode_raw", "bytes to numbers"),
+        "image/webp": Offer("slim_data.codecs:decode_webp", "WebP to pixels"),
+        "tfexample": Offer(
+            "slim_data.tfexample_decoder:TFExampleDecoder", "tf.train.Example to items"
+        ),
+    }
+
+
+@hookimpl
+def slim_preprocessing():
+    return {
+        "lenet": Offer("slim_data.preprocessing:lenet", "resize, scale to [-1, 1)"),
+    }
+
+
+@hookimpl
+def slim_namespaces():
+    return {
+        "data": "slim_data.pipeline",
+        "data.data_decoder": "slim_data.data_decoder",
+        "data.dataset": "slim_data.dataset",
+        "data.tfexample_decoder": "slim_data.tfexample_decoder",
+        "data_decoder": "slim_data.data_decoder",
+        "dataset": "slim_data.dataset",
+        "tfexample_decoder": "slim_data.tfexample_decoder",
+    }

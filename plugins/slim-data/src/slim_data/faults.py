@@ -1,0 +1,114 @@
+"""Finds the record that made a pipeline fail, and says it in one line.
+
+TensorFlow's error for a bad record knows neither its file nor its number. To carry both along would
+slow every example down; instead, the files are read once more when a pipeline has failed.
+"""
+
+import functools
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+from slim_data.dataset import Dataset
+from slim_data.sources import record_dataset
+from slimcore.errors import DataError
+
+BAD_DATA = (
+    tf.errors.DataLossError,
+    tf.errors.InvalidArgumentError,
+    tf.errors.NotFoundError,
+    tf.errors.PermissionDeniedError,
+    tf.errors.UnknownError,
+)
+"""What TensorFlow raises for files, records and images that cannot be read."""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """How to look for the first bad record.
+
+    Attributes:
+        dataset: Says how the files are read.
+        files: Where to look.
+        example: What is done with a record and a seed [2], and fails on a bad one.
+    """
+
+    dataset: Dataset
+    files: Sequence[str]
+    example: Callable[[tf.Tensor, tf.Tensor], Any]
+
+    def explain(self, error: tf.errors.OpError) -> Exception:
+        """Returns a DataError that names file and record, or `error` if all can be read."""
+        return self.first_fault() or error
+
+    def first_fault(self) -> DataError | None:
+        """Reads every record in order, and returns what is wrong with the first bad one."""
+        for path in self.files:
+            number = 0
+            records = record_dataset(self.dataset, tf.constant([path]))
+            try:
+                for _ in records.map(self._tried, tf.data.AUTOTUNE, deterministic=True):
+                    number += 1
+            except BAD_DATA as error:
+                one_a_file = self.dataset.reader in (
+                    tf.compat.v1.IdentityReader,
+                    tf.compat.v1.WholeFileReader,
+                )
+                place = path if one_a_file else f"{path}, record {number} (the first is 0)"
+                return DataError(f"{place}: {reason(error)}")
+        return None
+
+    def _tried(self, record: tf.Tensor) -> tf.Tensor:
+        made = tf.nest.flatten(self.example(record, tf.zeros([2], tf.int64)))
+        with tf.control_dependencies([tf.convert_to_tensor(m) for m in made]):
+            return tf.constant(True)
+
+
+def reason(error: BaseException) -> str:
+    """Returns the first line of TensorFlow's message, without its names of nodes."""
+    message = str(getattr(error, "message", "") or error)
+    message = re.sub(r"\{\{[^}]*\}\}\s*|\[Op:[^\]]*\]", "", message.strip()).partition("\n")[0]
+    return re.sub(r"\s+name:\s*$", "", message.removeprefix("assertion failed: ")).strip()
+
+
+def explained(stream: tf.data.Dataset, scan: Scan) -> tf.data.Dataset:
+    """Makes a dataset raise a DataError that names file and record when it is iterated over.
+
+    It stays the dataset it is, and so do its iterators: each only becomes an instance of a subclass
+    of its class, so that everything that takes a `tf.data.Dataset` takes it.
+    """
+    plain = type(stream).__iter__
+
+    def iterate(self: Any) -> Any:
+        iterator = plain(self)
+        if tf.executing_eagerly():
+            kind = type(iterator)
+            methods = {name: _watched(getattr(kind, name), scan) for name in _STEPS}
+            _become(iterator, methods)
+        return iterator
+
+    _become(stream, {"__iter__": iterate})
+    return stream
+
+
+_STEPS = ("__next__", "get_next")
+
+
+def _become(thing: Any, methods: dict[str, Any]) -> None:
+    kind = type(thing)
+    # Without slots of its own the subclass has the layout of `kind`, which Python asks for here.
+    thing.__class__ = type(kind.__name__, (kind,), {"__slots__": (), **methods})
+
+
+def _watched(step: Callable[[Any], Any], scan: Scan) -> Callable[[Any], Any]:
+    @functools.wraps(step)
+    def watched(self: Any) -> Any:
+        try:
+            return step(self)
+        except BAD_DATA as error:
+            raise scan.explain(error) from error
+
+    return watched

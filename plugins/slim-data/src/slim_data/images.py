@@ -1,0 +1,193 @@
+"""`Image`: decodes the pictures of an example with the decoders that are registered."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+import slimcore.registry as registry
+from slim_data.item_handlers import Features, ItemHandler
+from slimcore.errors import SlimError
+
+# How the bytes of each format begin: (position, bytes).
+_SIGNATURES = {
+    "image/jpeg": (0, b"\xff\xd8\xff"),
+    "image/png": (0, b"\x89PNG"),
+    "image/gif": (0, b"GIF8"),
+    "image/bmp": (0, b"BM"),
+    "image/webp": (8, b"WEBP"),
+}
+_RAW = "image/raw"
+
+
+class Image(ItemHandler):
+    """Decodes one picture, or a list of them.
+
+    The bytes tell the format, whatever the example says, and the decoder of that format is looked
+    up in the registry. A format whose bytes Slim does not know, and raw pixels, are taken at their
+    word: `image/<format>` is looked up.
+    """
+
+    def __init__(
+        self,
+        image_key: str | None = None,
+        format_key: str | None = None,
+        shape: Sequence[int | None] | None = None,
+        channels: int | None = 3,
+        dtype: tf.DType = tf.uint8,
+        repeated: bool = False,
+        dct_method: str = "",
+    ) -> None:
+        """Keeps where the picture is and what it should become.
+
+        Args:
+            image_key: The feature with the encoded picture, "image/encoded" by default.
+            format_key: The feature with the format, "image/format" by default.
+            shape: [height, width, channels], to check and to state; must be given for raw pixels.
+            channels: 0 or None (as in the picture), 1, 3 or 4.
+            dtype: Of the pixels: uint8, or uint16 for 16-bit PNGs, or the type of raw pixels.
+            repeated: Whether the feature is a list of pictures, all of one size.
+            dct_method: For JPEG: "INTEGER_FAST", "INTEGER_ACCURATE" or "".
+        """
+        self._image_key = image_key or "image/encoded"
+        self._format_key = format_key or "image/format"
+        super().__init__([self._image_key, self._format_key])
+        self._shape = shape
+        self._channels = channels or 0
+        self._dtype = tf.as_dtype(dtype)
+        self._repeated = repeated
+        self._dct_method = dct_method
+
+    @property
+    def channels(self) -> int:
+        """Channels to decode to; 0 means as many as the picture has."""
+        return self._channels
+
+    def contents(self, keys_to_tensors: Features) -> tf.Tensor:
+        """Returns the encoded picture."""
+        return keys_to_tensors[self._image_key]
+
+    def tensors_to_item(self, keys_to_tensors: Features) -> tf.Tensor:
+        """Returns the pixels.
+
+        Returns:
+            Tensor [height, width, channels] of `dtype`, or [n, height, width, channels].
+        """
+        contents = keys_to_tensors[self._image_key]
+        image_format = keys_to_tensors[self._format_key]
+        if isinstance(contents, tf.SparseTensor):
+            contents = tf.sparse.to_dense(contents, default_value="")
+        if self._repeated:
+            return tf.map_fn(
+                lambda one: self._decoded(one, image_format),
+                contents,
+                fn_output_signature=self._dtype,
+            )
+        return self._decoded(tf.reshape(contents, []), image_format)
+
+    def _decoded(self, contents: tf.Tensor, image_format: tf.Tensor) -> tf.Tensor:
+        image = decode_image(
+            contents,
+            image_format,
+            channels=self._channels,
+            dtype=self._dtype,
+            shape=self._shape,
+            dct_method=self._dct_method,
+        )
+        if self._shape is not None:
+            return tf.ensure_shape(image, self._shape)
+        image.set_shape([None, None, self._channels or None])
+        return image
+
+
+def decode_image(
+    contents: tf.Tensor,
+    image_format: tf.Tensor | str = "",
+    channels: int = 0,
+    dtype: tf.DType = tf.uint8,
+    shape: Sequence[int | None] | None = None,
+    dct_method: str = "",
+) -> tf.Tensor:
+    """Decodes a picture of any format that a decoder is registered for.
+
+    Args:
+        contents: Scalar string.
+        image_format: What it is said to be, such as "png"; used only where the bytes do not tell.
+        channels: 0 (as in the picture), 1, 3 or 4.
+        dtype: As in `Image`.
+        shape: The shape of raw pixels.
+        dct_method: As in `Image`.
+
+    Returns:
+        Tensor [height, width, channels].
+
+    Raises:
+        InvalidArgumentError: When it runs: no decoder can read the bytes.
+    """
+    known = list(_SIGNATURES)
+    others = [
+        name
+        for name in registry.current().names("decoder")
+        if name.startswith("image/") and name not in (*known, _RAW)
+    ]
+    options = {"channels": channels, "dtype": dtype, "dct_method": dct_method}
+    branches = [
+        lambda: _decode_raw(contents, dtype, shape),
+        *(_branch(name, contents, options) for name in (*known, *others)),
+        lambda: _refusal(contents, dtype, "no image of a format known here; it begins with"),
+    ]
+    index = _format_index(contents, tf.convert_to_tensor(image_format), known, others)
+    return tf.switch_case(index, branches)
+
+
+def _format_index(
+    contents: tf.Tensor, image_format: tf.Tensor, known: Sequence[str], others: Sequence[str]
+) -> tf.Tensor:
+    """Returns which branch decodes: raw, one of `known`, one of `others`, or the refusal."""
+    positions, signatures = zip(*(_SIGNATURES[name] for name in known), strict=True)
+    head = tf.strings.join([tf.strings.substr(contents, 0, 12), "\0" * 12])
+    found = tf.strings.substr(
+        tf.fill([len(known)], head), positions, [len(signature) for signature in signatures]
+    )
+    name = tf.strings.join(["image/", tf.strings.lower(tf.reshape(image_format, []))])
+    # Raw pixels may begin like anything, so that what the example says comes first for them.
+    fits = [name == _RAW, *tf.unstack(tf.equal(found, signatures)), *(name == o for o in others)]
+    fits = tf.stack([*fits, True])
+    return tf.argmax(tf.cast(fits, tf.int32), output_type=tf.int32)
+
+
+def _branch(name: str, contents: tf.Tensor, options: dict[str, Any]) -> Callable[[], tf.Tensor]:
+    dtype = options["dtype"]
+    try:
+        decoder = registry.lookup("decoder", name)
+    except SlimError:
+        # Only a picture of this format needs the decoder; the others can still be read.
+        return lambda: _refusal(contents, dtype, f"{error}; given")
+    accepted = _accepted(decoder, options)
+    if dtype not in (tf.uint8, accepted.get("dtype")):
+        return lambda: _refusal(contents, dtype, f"decoder {name} cannot give {dtype.name}; given")
+    return lambda: decoder(contents, **accepted)
+
+
+def _accepted(decoder: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
+    """Returns the options that a decoder takes; all take `channels`."""
+    parameters = inspect.signature(decoder).parameters
+    return {k: v for k, v in options.items() if k == "channels" or k in parameters}
+
+
+def _decode_raw(
+    contents: tf.Tensor, dtype: tf.DType, shape: Sequence[int | None] | None
+) -> tf.Tensor:
+    if shape is None:
+        return _refusal(
+            contents, dtype, "raw pixels need the argument shape of Image; they begin with"
+        )
+    pixels = registry.lookup("decoder", _RAW)(contents, dtype=dtype)
+    return tf.reshape(pixels, [-1 if n is None else n for n in shape])
+
+
+def _refusal(contents: tf.Tensor, dtype: tf.DType, reason: str) -> tf.Tensor:
+    refuse = tf.debugging.Assert(False, [reason, tf.strings.substr(contents, 0, 8)])
+    with tf.control_dependencies([refuse]):
+        return tf.zeros([0, 0, 0], dtype)

@@ -1,0 +1,152 @@
+"""`slim.data`: datasets by name, and their examples as a `tf.data` pipeline."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+import slimcore.registry as registry
+from slim_data.dataset import Dataset
+from slim_data.examples import ExampleFunction, Preprocess
+from slim_data.faults import Scan, explained
+from slim_data.sources import find_files, record_dataset
+
+__all__ = ["get_dataset", "load"]
+
+
+def get_dataset(
+    name: str | Dataset, split: str = "train", dataset_dir: str | None = None, **kwargs: Any
+) -> Dataset:
+    """Returns the description of one split of a dataset.
+
+    Args:
+        name: Of a registered dataset. A `Dataset` is returned as it is.
+        split: Such as "train".
+        dataset_dir: The folder with its files; not needed where they are bundled.
+        **kwargs: Passed to the dataset's function, such as `file_pattern`.
+    """
+    if isinstance(name, Dataset):
+        return name
+    return registry.lookup("dataset", name)(split, dataset_dir, **kwargs)
+
+
+def load(
+    dataset: str | Dataset,
+    split: str = "train",
+    batch_size: int = 32,
+    *,
+    dataset_dir: str | None = None,
+    preprocessing: str | Preprocess | None = None,
+    image_size: int | tuple[int, int] | None = None,
+    is_training: bool = False,
+    items: Sequence[str] | None = None,
+    shuffle: bool | int | None = None,
+    seed: int | None = None,
+    repeat: bool | int | None = None,
+    drop_remainder: bool | None = None,
+    cache: bool | str = False,
+    shard: tuple[int, int] | None = None,
+    skip_batches: int = 0,
+    skip_corrupt: int = 0,
+    num_parallel_calls: int = tf.data.AUTOTUNE,
+) -> tf.data.Dataset:
+    """Reads, decodes, preprocesses and batches the examples of a dataset.
+
+    Files are read side by side. Shuffling, and the chance in preprocessing, follow from `seed`
+    alone, so that the same call gives the same batches. A file, record or image that cannot be
+    read ends the iteration with a DataError that names it.
+
+    Args:
+        dataset: A registered name, or a `Dataset`.
+        split: Such as "train"; of a name.
+        batch_size: Examples in a batch.
+        dataset_dir: Of a name, the folder with the files.
+        preprocessing: A registered name, or a function
+            `(image, height, width, is_training, seed=None)`; by default images are only
+            turned to float32.
+        image_size: In pixels, one number or (height, width); by default that of the dataset's
+            images, where they all have the same.
+        is_training: Whether preprocessing distorts; also the default of `shuffle`, `repeat` and
+            `drop_remainder`.
+        items: Items of an example to yield; by default "image" and "label" if it has them, else all.
+        shuffle: Whether to shuffle, among how many examples (2,048 for True).
+        seed: Decides the order and the distortions; drawn anew by default.
+        repeat: How many times to go through the split; True for ever.
+        drop_remainder: Whether a last batch with fewer examples is dropped.
+        cache: True keeps what is read in memory, a path keeps it in files: encoded examples in
+            training, preprocessed ones otherwise.
+        shard: (index, count): takes every `count`-th file from `index` on, or every example if
+            there are fewer files than that.
+        skip_batches: Begins after so many batches, without decoding them: to resume a run.
+        skip_corrupt: How many records that cannot be read are left out before it is an error.
+        num_parallel_calls: Examples decoded at a time.
+
+    Returns:
+        Dataset of dicts: "image" float32 [batch, height, width, channels], "label" int64 [batch],
+        and so on by item.
+
+    Raises:
+        DataError: A file is missing; or, when iterated over, something cannot be read.
+        InputError: An argument does not fit.
+    """
+    dataset = get_dataset(dataset, split, dataset_dir)
+    what = f"dataset {getattr(dataset, 'name', 'given')}"
+    files = find_files(dataset.data_sources, what)
+    seed = int(np.random.randint(2**31)) if seed is None else seed
+    repeat = is_training if repeat is None else repeat
+    shuffle = is_training if shuffle is None else shuffle
+    drop_remainder = is_training if drop_remainder is None else drop_remainder
+    example = ExampleFunction(dataset, items, _preprocess(preprocessing), image_size, is_training)
+
+    stream = _records(dataset, files, shard, seed if shuffle else None)
+    if cache and is_training:
+        stream = stream.cache("" if cache is True else cache)
+    if shuffle:
+        buffer = 2048 if shuffle is True else shuffle
+        stream = stream.shuffle(buffer, seed, reshuffle_each_iteration=True)
+    if repeat:
+        stream = stream.repeat(None if repeat is True else repeat)
+    # The number of an example decides its distortions, however many are decoded at a time.
+    stream = stream.enumerate()
+    if skip_batches:
+        stream = stream.skip(skip_batches * batch_size)
+    stream = stream.map(
+        lambda number, record: example(record, tf.stack([tf.cast(seed, tf.int64), number])),
+        num_parallel_calls,
+    )
+    if cache and not is_training:
+        stream = stream.cache("" if cache is True else cache)
+    stream = stream.batch(batch_size, drop_remainder=drop_remainder)
+    options = tf.data.Options()
+    options.deterministic = True
+    stream = stream.prefetch(tf.data.AUTOTUNE).with_options(options)
+    return explained(stream, Scan(dataset, files, example))
+
+
+def _records(
+    dataset: Dataset, files: Sequence[str], shard: tuple[int, int] | None, seed: int | None
+) -> tf.data.Dataset:
+    paths = tf.data.Dataset.from_tensor_slices(list(files))
+    by_file = shard is not None and shard[1] <= len(files)
+    if shard and by_file:
+        paths = paths.shard(shard[1], shard[0])
+    if seed is not None:
+        paths = paths.shuffle(len(files), seed, reshuffle_each_iteration=True)
+    if len(files) == 1:
+        records = record_dataset(dataset, tf.constant(files))
+    else:
+        records = paths.interleave(
+            lambda path: record_dataset(dataset, path),
+            cycle_length=min(len(files), 16),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
+    if shard and not by_file:
+        records = records.shard(shard[1], shard[0])
+    return records
+
+
+def _preprocess(preprocessing: str | Preprocess | None) -> Preprocess | None:
+    if isinstance(preprocessing, str):
+        return registry.lookup("preprocessing", preprocessing)
+    return preprocessing

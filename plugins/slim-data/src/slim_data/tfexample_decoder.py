@@ -1,0 +1,154 @@
+"""Decoders of `tf.train.Example` and `tf.train.SequenceExample`, and the handlers of their items."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from slim_data.data_decoder import DataDecoder
+from slim_data.images import Image
+from slim_data.item_handlers import (
+    BackupHandler,
+    Features,
+    ItemHandler,
+    ItemHandlerCallback,
+    LookupTensor,
+    SparseTensor,
+    Tensor,
+)
+from slimcore.errors import InputError, nearest
+
+__all__ = [
+    "BackupHandler",
+    "Image",
+    "ItemHandler",
+    "ItemHandlerCallback",
+    "LookupTensor",
+    "SparseTensor",
+    "TFExampleDecoder",
+    "TFSequenceExampleDecoder",
+    "Tensor",
+]
+
+
+class TFExampleDecoder(DataDecoder):
+    """Decodes a serialized `tf.train.Example`: parses its features and makes items of them."""
+
+    def __init__(
+        self, keys_to_features: Mapping[str, Any], items_to_handlers: Mapping[str, ItemHandler]
+    ) -> None:
+        """Keeps what to parse and what to make.
+
+        Args:
+            keys_to_features: `tf.io.FixedLenFeature`, `VarLenFeature` and the like, by key.
+            items_to_handlers: The handler of each item, by the item's name.
+        """
+        self._keys_to_features = dict(keys_to_features)
+        self._items_to_handlers = dict(items_to_handlers)
+
+    @property
+    def keys_to_features(self) -> dict[str, Any]:
+        """What is parsed, by key."""
+        return dict(self._keys_to_features)
+
+    @property
+    def items_to_handlers(self) -> dict[str, ItemHandler]:
+        """The handler of each item."""
+        return dict(self._items_to_handlers)
+
+    def list_items(self) -> list[str]:
+        """Returns the names of the items."""
+        return list(self._items_to_handlers)
+
+    def decode(
+        self, serialized_example: tf.Tensor, items: Sequence[str] | None = None
+    ) -> list[Any]:
+        """Decodes some items of one example.
+
+        Args:
+            serialized_example: Scalar string.
+            items: Names of items; all by default.
+
+        Returns:
+            What the handler of each item makes, in that order.
+
+        Raises:
+            InputError: There is no such item, or its handler wants a key that is not parsed.
+        """
+        features = tf.io.parse_single_example(serialized_example, self._keys_to_features)
+        return self.items_from(features, items)
+
+    def items_from(self, features: Features, items: Sequence[str] | None = None) -> list[Any]:
+        """Makes items from the parsed features of one example. See `decode`."""
+        return _items(self._items_to_handlers, features, items)
+
+
+class TFSequenceExampleDecoder(DataDecoder):
+    """Decodes a serialized `tf.train.SequenceExample`."""
+
+    def __init__(
+        self,
+        keys_to_context_features: Mapping[str, Any],
+        keys_to_sequence_features: Mapping[str, Any],
+        items_to_handlers: Mapping[str, ItemHandler],
+    ) -> None:
+        """Keeps what to parse and what to make.
+
+        Args:
+            keys_to_context_features: Features of the whole sequence, by key.
+            keys_to_sequence_features: Features of each step, by key.
+            items_to_handlers: The handler of each item, by the item's name.
+
+        Raises:
+            InputError: A key is in both.
+        """
+        both = set(keys_to_context_features) & set(keys_to_sequence_features)
+        if both:
+            raise InputError(
+                f"features of the context and of the steps share the keys {', '.join(sorted(both))}"
+            )
+        self._context = dict(keys_to_context_features)
+        self._sequence = dict(keys_to_sequence_features)
+        self._items_to_handlers = dict(items_to_handlers)
+
+    def list_items(self) -> list[str]:
+        """Returns the names of the items."""
+        return list(self._items_to_handlers)
+
+    def decode(
+        self, serialized_example: tf.Tensor, items: Sequence[str] | None = None
+    ) -> list[Any]:
+        """Decodes some items of one example; features of a step have the time as first axis.
+
+        Args:
+            serialized_example: Scalar string.
+            items: Names of items; all by default.
+
+        Returns:
+            What the handler of each item makes, in that order.
+        """
+        context, sequence = tf.io.parse_single_sequence_example(
+            serialized_example, self._context or None, self._sequence or None
+        )
+        return _items(self._items_to_handlers, {**context, **sequence}, items)
+
+
+def _items(
+    handlers: Mapping[str, ItemHandler], features: Features, items: Sequence[str] | None
+) -> list[Any]:
+    made = []
+    for item in handlers if items is None else items:
+        if item not in handlers:
+            raise InputError(
+                f"no item is named {item!r}. Close: {nearest(item, handlers)}. "
+                f"There are: {', '.join(handlers)}"
+            )
+        handler = handlers[item]
+        for key in handler.keys:
+            if key not in features:
+                raise InputError(
+                    f"the handler of item {item!r} wants the feature {key!r}, which is not parsed. "
+                    f"Close: {nearest(key, features)}. Add it to keys_to_features"
+                )
+        made.append(handler.tensors_to_item({key: features[key] for key in handler.keys}))
+    return made
