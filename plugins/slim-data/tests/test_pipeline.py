@@ -1,5 +1,7 @@
 """`slim.data.load`: from files to batches."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -48,7 +50,7 @@ def test_lenet_preprocessing_resizes_and_scales():
 
 
 def test_a_truncated_file_is_named_with_its_record(tmp_path):
-    whole = open(slim.data.get_dataset("digits", "test").data_sources, "rb").read()
+    whole = Path(slim.data.get_dataset("digits", "test").data_sources).read_bytes()
     path = tmp_path / "digits_test.tfrecord"
     path.write_bytes(whole[:5000])
     with pytest.raises(DataError, match=rf"{path}, record 18 .*truncated"):

@@ -161,9 +161,10 @@ def _branch(name: str, contents: tf.Tensor, options: dict[str, Any]) -> Callable
     dtype = options["dtype"]
     try:
         decoder = registry.lookup("decoder", name)
-    except SlimError:
+    except SlimError as error:
         # Only a picture of this format needs the decoder; the others can still be read.
-        return lambda: _refusal(contents, dtype, f"{error}; given")
+        trouble = f"{error}; given"
+        return lambda: _refusal(contents, dtype, trouble)
     accepted = _accepted(decoder, options)
     if dtype not in (tf.uint8, accepted.get("dtype")):
         return lambda: _refusal(contents, dtype, f"decoder {name} cannot give {dtype.name}; given")
@@ -180,9 +181,7 @@ def _decode_raw(
     contents: tf.Tensor, dtype: tf.DType, shape: Sequence[int | None] | None
 ) -> tf.Tensor:
     if shape is None:
-        return _refusal(
-            contents, dtype, "raw pixels need the argument shape of Image; they begin with"
-        )
+        return _refusal(contents, dtype, "raw pixels need a shape, an argument of Image; given")
     pixels = registry.lookup("decoder", _RAW)(contents, dtype=dtype)
     return tf.reshape(pixels, [-1 if n is None else n for n in shape])
 

@@ -114,7 +114,7 @@ class Tensor(ItemHandler):
         super().__init__([tensor_key, *self._shape_keys])
 
     def tensors_to_item(self, keys_to_tensors: Features) -> Any:
-        """Returns the values: reshaped if a shape is given, and dense then or if a value is missing."""
+        """Returns the values, dense, and reshaped if a shape is given."""
         tensor = keys_to_tensors[self._tensor_key]
         shape = self._shape
         if self._shape_keys:
@@ -146,7 +146,7 @@ class LookupTensor(Tensor):
             table: A `tf.lookup` table.
             shape_keys: As in `Tensor`.
             shape: As in `Tensor`.
-            default_value: What fills a sparse feature where it has no value, before it is looked up.
+            default_value: What fills a sparse feature before it is looked up.
         """
         super().__init__(tensor_key, shape_keys, shape, default_value)
         self._table = table

@@ -69,7 +69,7 @@ def load(
             images, where they all have the same.
         is_training: Whether preprocessing distorts; also the default of `shuffle`, `repeat` and
             `drop_remainder`.
-        items: Items of an example to yield; by default "image" and "label" if it has them, else all.
+        items: Items of an example to yield; by default "image" and "label", or else all.
         shuffle: Whether to shuffle, among how many examples (2,048 for True).
         seed: Decides the order and the distortions; drawn anew by default.
         repeat: How many times to go through the split; True for ever.

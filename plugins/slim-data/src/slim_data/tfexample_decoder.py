@@ -1,4 +1,4 @@
-"""Decoders of `tf.train.Example` and `tf.train.SequenceExample`, and the handlers of their items."""
+"""Decoders of `tf.train.Example` and `SequenceExample`, and the handlers of their items."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
