@@ -1,5 +1,18 @@
 """What slim-learning offers. Read on discovery: names and places, nothing heavy."""
 
-from slimcore import hookimpl
+from slimcore import Offer, hookimpl
 
-hookimpl  # noqa: B018
+
+@hookimpl
+def slim_namespaces() -> dict[str, str]:
+    return {"learning": "slim_learning.learning"}
+
+
+@hookimpl
+def slim_commands() -> dict[str, Offer]:
+    return {
+        "train": Offer("slim_learning.commands.train:train", "Train a network on a dataset."),
+        "eval": Offer("slim_learning.commands.evaluate:evaluate", "Judge a trained network."),
+        "predict": Offer("slim_learning.commands.predict:predict", "Classify pictures."),
+        "export": Offer("slim_learning.commands.export:export", "Write a SavedModel."),
+    }

@@ -1,0 +1,1 @@
+"""The commands that slim-learning brings to `slim`; TensorFlow is imported when one runs."""

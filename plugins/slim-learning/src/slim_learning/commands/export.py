@@ -1,0 +1,23 @@
+"""`slim export`."""
+
+import click
+
+
+@click.command()
+@click.option("--logdir", required=True, help="The run's folder.")
+@click.option("--to", "folder", required=True, help="The new folder of the SavedModel.")
+def export(logdir: str, folder: str) -> None:
+    """Write the newest checkpoint of a run as a SavedModel, preprocessing included.
+
+    Plain TensorFlow loads it. Its signature `serving_default` takes images, uint8 [batch, height,
+    width, channels]; `encoded` takes the bytes of image files, string [batch]. Both return logits,
+    probabilities and classes.
+    """
+    from slim_learning import record
+    from slim_learning.inference import Inference, save
+    from slim_learning.tasks import recorded_task
+
+    task = recorded_task(record.read(logdir), logdir)
+    model, path = task.restored_model(logdir)
+    save(Inference(task, model), folder)
+    click.echo(f"{path} is now the SavedModel {folder}")

@@ -1,0 +1,91 @@
+"""Where in its dataset a run is, so that a resumed run sees the batches it would have seen."""
+
+import warnings
+from typing import Any
+
+import tensorflow as tf
+
+_STATE, _COUNT = "data/iterator", "data/batches"
+
+
+class DataPosition:
+    """The iterator of a training dataset, with a position that a checkpoint keeps.
+
+    The position is the state of the iterator, or, for a dataset that cannot tell its state
+    (`from_generator`, or one that is distributed over replicas), the number of batches taken,
+    which a resumed run takes and discards. Either way the same batches follow only where the
+    dataset is deterministic: seed its shuffling.
+    """
+
+    def __init__(self, dataset: tf.data.Dataset, strategy: tf.distribute.Strategy) -> None:
+        options = tf.data.Options()
+        # The state is then the positions of the sources, not the contents of shuffle buffers.
+        options.experimental_symbolic_checkpoint = True
+        self._dataset = dataset.with_options(options)
+        self._strategy = strategy
+        self._distributed = strategy.num_replicas_in_sync > 1
+        self._taken = 0
+        self._start()
+
+    def _start(self) -> None:
+        dataset = self._dataset
+        if self._distributed:
+            dataset = self._strategy.experimental_distribute_dataset(dataset)
+        self.iterator = iter(dataset)
+        self.element_spec = self.iterator.element_spec
+
+    def advance(self, batches: int) -> None:
+        """Notes that so many batches were taken from the iterator."""
+        self._taken += batches
+
+    def values(self) -> dict[str, tf.Tensor]:
+        """Returns what a checkpoint keeps."""
+        values = {_COUNT: tf.constant(self._taken, tf.int64)}
+        if not self._distributed:
+            try:
+                values[_STATE] = tf.raw_ops.SerializeIterator(resource_handle=self._resource())
+            except (tf.errors.UnimplementedError, tf.errors.FailedPreconditionError):
+                return values  # such as a generator: the count alone
+        return values
+
+    def restore(self, path: str) -> None:
+        """Takes up the position that a checkpoint keeps; one that keeps none leaves the start.
+
+        Args:
+            path: The checkpoint's prefix.
+        """
+        there = tf.train.load_checkpoint(path).get_variable_to_shape_map()
+        if _COUNT not in there:
+            return
+        self._taken = int(_read(path, _COUNT, tf.int64))
+        if _STATE not in there or self._distributed:
+            # Not `Dataset.skip`, with which tf.data plans the pipeline, and shuffles, differently.
+            _discard(self.iterator, tf.constant(self._taken))
+            return
+        state = _read(path, _STATE, tf.variant)
+        try:
+            tf.raw_ops.DeserializeIterator(resource_handle=self._resource(), serialized=state)
+        except tf.errors.OpError as error:
+            warnings.warn(
+                f"checkpoint {path} was written with another dataset or other settings of it, so "
+                f"the data start from their beginning: {str(error.message).splitlines()[0]}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+            self._start()
+
+    def _resource(self) -> tf.Tensor:
+        return tf.nest.flatten(self.iterator, expand_composites=True)[0]
+
+
+@tf.function
+def _discard(iterator: Any, batches: tf.Tensor) -> None:
+    for _ in tf.range(batches):
+        next(iterator)
+
+
+def _read(path: str, name: str, dtype: tf.DType) -> tf.Tensor:
+    (value,) = tf.raw_ops.RestoreV2(
+        prefix=path, tensor_names=[name], shape_and_slices=[""], dtypes=[dtype]
+    )
+    return value

@@ -1,0 +1,93 @@
+"""From pictures to classes, preprocessing included: what `slim predict` and `slim export` share."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from slim_data.faults import BAD_DATA, reason
+from slim_data.images import decode_image
+
+import slimcore as slim
+from slim_learning.tasks import Task
+from slimcore.errors import DataError, RunError
+
+
+class Inference(tf.Module):
+    """A trained network as functions of pictures, which can be saved as a SavedModel.
+
+    Its two signatures take `images`, uint8 [batch, height, width, channels] of any size, and
+    `encoded`, the bytes of image files, string [batch]. Both return a dict: `logits` and
+    `probabilities`, float32 [batch, classes], and `classes`, int64 [batch], the likeliest.
+    """
+
+    def __init__(self, task: Task, model: slim.Module) -> None:
+        super().__init__()
+        self._task = task
+        self._model = model
+        pixels = tf.TensorSpec([None, None, None, task.channels], tf.uint8, "images")
+        contents = tf.TensorSpec([None], tf.string, "encoded")
+        self.images = tf.function(self._classified, input_signature=[pixels])
+        self.encoded = tf.function(self._decoded, input_signature=[contents])
+        self.labels = tf.constant(task.labels or [str(i) for i in range(task.num_classes)])
+
+    @property
+    def signatures(self) -> dict[str, Any]:
+        """The functions by the names that `tf.saved_model.load` gives them."""
+        return {"serving_default": self.images, "encoded": self.encoded}
+
+    def classify_file(self, path: str) -> dict[str, tf.Tensor]:
+        """Returns what `encoded` says of one image file.
+
+        Raises:
+            DataError: It is not there, or no image that a decoder can read.
+        """
+        try:
+            return self.encoded(tf.constant([Path(path).read_bytes()]))
+        except OSError as error:
+            raise DataError(f"{path} cannot be read: {error.strerror}") from error
+        except BAD_DATA as error:
+            raise DataError(f"{path} is no image that can be read: {reason(error)}") from error
+
+    def _classified(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        return self._predicted(_each(self._task.preprocess, images))
+
+    def _decoded(self, encoded: tf.Tensor) -> dict[str, tf.Tensor]:
+        channels = self._task.channels
+        return self._predicted(
+            _each(lambda c: self._task.preprocess(decode_image(c, channels=channels)), encoded)
+        )
+
+    def _predicted(self, ready: tf.Tensor) -> dict[str, tf.Tensor]:
+        logits, _ = self._model(ready, is_training=False)
+        return {
+            "logits": logits,
+            "probabilities": tf.nn.softmax(logits),
+            "classes": tf.argmax(logits, axis=-1),
+        }
+
+
+def _each(prepare: Any, pictures: tf.Tensor) -> tf.Tensor:
+    return tf.map_fn(prepare, pictures, fn_output_signature=tf.float32)
+
+
+def save(inference: Inference, folder: str) -> None:
+    """Writes a SavedModel, beside its place and then renamed.
+
+    Raises:
+        RunError: The folder is there already and not empty, or cannot be written.
+    """
+    target = Path(folder)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise RunError(f"{folder} is there already; choose a new folder, or remove it first")
+    beside = target.with_name(f"{target.name}.{os.getpid()}.tmp")
+    try:
+        tf.saved_model.save(inference, str(beside), signatures=inference.signatures)
+        if target.exists():
+            target.rmdir()
+        os.replace(beside, target)
+    except (OSError, tf.errors.OpError) as error:
+        shutil.rmtree(beside, ignore_errors=True)
+        why = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise RunError(f"cannot write a SavedModel to {folder}: {why}") from error

@@ -1,0 +1,160 @@
+"""What a run is about, which network on which data; the commands share it through `run.json`."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import tensorflow as tf
+
+import slim_learning.record as record
+import slimcore as slim
+import slimcore.checkpoints as checkpoints
+import slimcore.registry as registry
+from slimcore.errors import InputError, RunError
+
+
+@dataclass(frozen=True)
+class Task:
+    """A network, a dataset, and how images are made ready for the network.
+
+    Attributes:
+        network: Name of the net.
+        dataset: Name of the dataset.
+        dataset_dir: The folder with its files; None where they are bundled.
+        preprocessing: Name of the preprocessing; None only turns images to floats.
+        image_size: Height and width that the network sees, in pixels.
+        channels: Of the images.
+        num_classes: How many classes there are.
+        labels: Their names; empty where they have none.
+    """
+
+    network: str
+    dataset: str
+    dataset_dir: str | None
+    preprocessing: str | None
+    image_size: int
+    channels: int
+    num_classes: int
+    labels: tuple[str, ...]
+
+    def record(self) -> dict[str, Any]:
+        """Returns what `run.json` says of it, the versions of its components included."""
+        components = {
+            "network": record.component("net", self.network),
+            "dataset": record.component("dataset", self.dataset),
+        }
+        if self.preprocessing:
+            components["preprocessing"] = record.component("preprocessing", self.preprocessing)
+        decoders = (c for c in registry.components("decoder") if c.name.startswith("image/"))
+        for name in sorted({c.name for c in decoders}):
+            components[f"decoder {name}"] = record.component("decoder", name)
+        return {**asdict(self), "components": components}
+
+    def load(self, split: str, batch_size: int, **options: Any) -> tf.data.Dataset:
+        """Returns the batches of a split, as `slim.data.load` does, ready for the network."""
+        return slim.data.load(
+            self.dataset,
+            split,
+            batch_size,
+            dataset_dir=self.dataset_dir,
+            preprocessing=self.preprocessing,
+            image_size=self.image_size,
+            **options,
+        )
+
+    def model(self, weight_decay: float = 0.0) -> slim.Module:
+        """Returns the network with variables of its own, which its first call makes."""
+        return slim.Module(
+            slim.nets.get_network_fn(self.network, self.num_classes, weight_decay=weight_decay)
+        )
+
+    def preprocess(self, image: tf.Tensor) -> tf.Tensor:
+        """Makes one image [height, width, channels], uint8, ready for the network in use."""
+        size = self.image_size
+        if self.preprocessing is None:
+            ready = tf.image.resize(tf.cast(image, tf.float32), [size, size])
+        else:
+            ready = slim.lookup("preprocessing", self.preprocessing)(image, size, size, False)
+        return tf.ensure_shape(ready, [size, size, self.channels])
+
+    def restored_model(self, logdir: str) -> tuple[slim.Module, str]:
+        """Returns the network with the values of a run's newest checkpoint, and its path.
+
+        Raises:
+            RunError: There is no checkpoint yet.
+            CheckpointError: It does not fit the network.
+        """
+        path = checkpoints.latest(logdir)
+        if path is None:
+            raise RunError(
+                f"there is no checkpoint in {logdir} yet: slim train saves the first after "
+                "--save-secs seconds or at the end"
+            )
+        model = self.model()
+        build(model, [1, self.image_size, self.image_size, self.channels])
+        model.restore(path)
+        return model, path
+
+
+def build(model: slim.Module, shape: list[int]) -> None:
+    """Makes the variables of a network, by tracing it on images of a shape; computes nothing."""
+    function = tf.function(lambda images: model(images, is_training=False)[0])
+    function.get_concrete_function(tf.TensorSpec(shape, tf.float32))
+
+
+def new_task(
+    network: str,
+    dataset: str,
+    dataset_dir: str | None = None,
+    split: str = "train",
+    preprocessing: str | None = None,
+    image_size: int | None = None,
+) -> Task:
+    """Returns the task of a network and a dataset; what is not given follows from these two.
+
+    Raises:
+        UnknownComponentError: A name that nobody offers; the nearest are given.
+        DataError: A file of the dataset is missing.
+    """
+    component = slim.component("net", network)
+    described = slim.data.get_dataset(dataset, split, dataset_dir)
+    net = component.load()
+    image_size = (
+        image_size
+        or component.details.get("image_size")
+        or getattr(net, "default_image_size", None)
+    )
+    if image_size is None:
+        raise InputError(f"network {network} states no image size; give one with --image-size")
+    preprocessing = preprocessing or component.details.get("preprocessing")
+    num_classes = getattr(described, "num_classes", None)
+    if not num_classes:
+        raise InputError(f"dataset {dataset} states no number of classes, which training needs")
+    names = getattr(described, "labels_to_names", None) or {}
+    task = Task(
+        network=network,
+        dataset=dataset,
+        dataset_dir=dataset_dir,
+        preprocessing=preprocessing,
+        image_size=int(image_size),
+        channels=0,
+        num_classes=int(num_classes),
+        labels=tuple(str(names[i]) for i in sorted(names)),
+    )
+    images = task.load(split, 1).element_spec["image"]
+    return Task(**{**asdict(task), "channels": images.shape[-1]})
+
+
+def recorded_task(record: Mapping[str, Any], logdir: str) -> Task:
+    """Returns the task of a record.
+
+    Raises:
+        RunError: It is no record of `slim train`.
+    """
+    try:
+        values = {name: record[name] for name in Task.__dataclass_fields__}
+    except KeyError as error:
+        raise RunError(
+            f"{logdir}/run.json says no {error.args[0]}: only runs of slim train can be used here"
+        ) from error
+    return Task(**{**values, "labels": tuple(values["labels"])})
