@@ -1,0 +1,201 @@
+"""What all layers share: a scope, variables in it, and what happens to the outputs."""
+
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, NoReturn
+
+import tensorflow as tf
+
+from slim_layers import utils
+from slimcore.errors import InputError, ShapeError, SlimError
+from slimcore.module import current_module
+from slimcore.precisions import computing, variable_dtype
+from slimcore.variables import model_variable
+
+Collections = str | Sequence[str] | None
+VariablesCollections = Sequence[str] | Mapping[str, Sequence[str]] | None
+Function = Callable[..., Any] | None
+
+RELU = tf.nn.relu
+ZEROS = tf.compat.v1.zeros_initializer()
+ONES = tf.compat.v1.ones_initializer()
+
+
+class Layer:
+    """One call of a layer, in its variable scope.
+
+        with Layer("conv2d", "Conv", inputs, scope, reuse) as layer:
+            weights = layer.variable("weights", shape, initializer)
+            outputs = tf.nn.conv2d(layer.inputs, layer.read(weights), 1, "SAME")
+            return layer.finish(outputs, activation_fn, outputs_collections)
+
+    Attributes:
+        inputs: The inputs, a tensor.
+        scope: The variable scope, within the block.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        default_scope: str,
+        inputs: Any,
+        scope: Any = None,
+        reuse: bool | None = None,
+        trainable: bool = True,
+        variables_collections: VariablesCollections = None,
+    ) -> None:
+        self.inputs = inputs if tf.is_tensor(inputs) else tf.convert_to_tensor(inputs)
+        self._name = name
+        self._trainable = trainable
+        self._collections = variables_collections
+        self._finishing = False
+        self._entering = tf.compat.v1.variable_scope(
+            scope, default_scope, [self.inputs], reuse=reuse
+        )
+
+    def __enter__(self) -> "Layer":
+        self.scope = self._entering.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._entering.__exit__(kind, error, traceback)
+        # What TensorFlow says of an op does not tell which layer it belongs to.
+        own = isinstance(error, ValueError | tf.errors.InvalidArgumentError)
+        if own and not isinstance(error, SlimError) and not self._finishing:
+            raise ShapeError(
+                f"{self} cannot take inputs of shape {self.inputs.shape}: "
+                f"{' '.join(str(error).split())}"
+            ) from error
+
+    def __str__(self) -> str:
+        return f"{self._name} (scope {self.scope.name})"
+
+    def fail(self, what: str) -> NoReturn:
+        """Raises a ShapeError that names this layer, its scope and its inputs."""
+        raise ShapeError(f"{self} {what}; its inputs have shape {self.inputs.shape}")
+
+    def refuse(self, what: str) -> NoReturn:
+        """Raises an InputError that names this layer and its scope."""
+        raise InputError(f"{self} {what}")
+
+    def check_choice(self, argument: str, value: Any, choices: Sequence[Any]) -> None:
+        """Raises an InputError unless `value` is one of `choices`."""
+        if value not in choices:
+            allowed = ", ".join(map(repr, choices))
+            self.refuse(f"got {argument}={value!r}; it takes {allowed}")
+
+    def integers(self, argument: str, value: Any, n: int) -> tuple[int, ...]:
+        """Returns `n` positive integers from one for all, or from a sequence of them."""
+        if value.__class__ is int and value > 0:
+            return (value,) * n
+        try:
+            return utils.n_positive_integers(n, value)
+        except (TypeError, ValueError):
+            self.refuse(
+                f"got {argument}={value!r}; it takes a positive integer or a sequence of {n}"
+            )
+
+    def positive(self, argument: str, value: Any) -> int:
+        """Returns an integer, which must be positive."""
+        return self.integers(argument, value, 1)[0]
+
+    def check_rank(self, *ranks: int) -> int:
+        """Returns the rank of the inputs, which must be one of `ranks`."""
+        rank = self.inputs.shape.rank
+        if rank not in ranks:
+            allowed = " or ".join(map(str, ranks))
+            self.fail(f"takes inputs of rank {allowed}, not {rank}")
+        return rank
+
+    def static_dim(self, axis: int) -> int:
+        """Returns the size of the inputs on an axis, which must be known."""
+        size = self.inputs.shape[axis]
+        if size is None:
+            self.fail(f"needs inputs whose size on axis {axis} is known; use set_shape")
+        return size
+
+    def compute(self) -> Any:
+        """Returns the inputs in the precision to compute in."""
+        return computing(self.inputs)
+
+    def variable(
+        self,
+        name: str,
+        shape: Sequence[int],
+        initializer: Any,
+        regularizer: Function = None,
+        key: str | None = None,
+        **options: Any,
+    ) -> Any:
+        """Returns a model variable in this scope.
+
+        Args:
+            name: Its name, and the key of its own collections in `variables_collections`.
+            shape: Its shape.
+            initializer: A function of shape and dtype.
+            regularizer: A function from the variable to a scalar loss.
+            key: A second key of its collections, where its name is none.
+            **options: As `slim.model_variable` takes them.
+        """
+        current_module(self)
+        collections = utils.get_variable_collections(self._collections, name)
+        if collections is None and key is not None:
+            collections = utils.get_variable_collections(self._collections, key)
+        return model_variable(
+            name,
+            shape=shape,
+            dtype=options.pop("dtype", None) or variable_dtype(self.inputs),
+            initializer=initializer,
+            regularizer=regularizer,
+            trainable=options.pop("trainable", self._trainable),
+            collections=collections,
+            **options,
+        )
+
+    def read(self, variable: Any) -> Any:
+        """Returns a variable in the precision to compute in."""
+        return computing(variable)
+
+    def bias_or_normalize(
+        self,
+        outputs: Any,
+        normalizer_fn: Function,
+        normalizer_params: Mapping[str, Any] | None,
+        initializer: Any,
+        regularizer: Function,
+        data_format: str | None = None,
+    ) -> Any:
+        """Returns the outputs normalized, or else with `biases` added where there are any.
+
+        Args:
+            outputs: Tensor with as many channels as `biases` will have.
+            normalizer_fn: Function of the outputs, in place of biases.
+            normalizer_params: Further arguments of it.
+            initializer: Of the biases; None for no biases.
+            regularizer: Of the biases.
+            data_format: Says where the channels are if it begins with "NC"; else they are last.
+        """
+        if normalizer_fn is not None:
+            self._finishing = True
+            return normalizer_fn(outputs, **(normalizer_params or {}))
+        if initializer is None:
+            return outputs
+        first = utils.channels_first(data_format)
+        channels = outputs.shape[1 if first else -1]
+        biases = self.variable("biases", [channels], initializer, regularizer)
+        return tf.nn.bias_add(outputs, self.read(biases), "NC" if first else None)
+
+    def finish(
+        self, outputs: Any, activation_fn: Function = None, outputs_collections: Collections = None
+    ) -> Any:
+        """Returns the outputs, activated and gathered under the name of the scope."""
+        self._finishing = True
+        if activation_fn is not None:
+            outputs = activation_fn(outputs)
+        alias = self.scope.original_name_scope.rstrip("/")
+        return utils.collect_named_outputs(outputs_collections, alias, outputs)
