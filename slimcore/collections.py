@@ -59,6 +59,10 @@ class Collections:
             return [v() if v in penalties else v for v in values]
         return values
 
+    def clear(self, name: str) -> None:
+        """Empties a collection."""
+        self._items.pop(name, None)
+
     def names(self) -> list[str]:
         """Returns the names of the collections that hold something."""
         return list(self._items)
@@ -137,3 +141,13 @@ def get_collection(name: str, scope: str | None = None) -> list[Any]:
             "one, into one block: with slim.collecting():"
         )
     return gathered.get(name, scope)
+
+
+def clear_collection(name: str) -> None:
+    """Empties a collection, of the graph or of the innermost thing that gathers."""
+    if in_graph():
+        del tf.compat.v1.get_collection_ref(name)[:]
+        return
+    gathered = _innermost.get()
+    if gathered is not None:
+        gathered.clear(name)

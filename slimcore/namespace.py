@@ -9,6 +9,7 @@ from slimcore.errors import UnknownComponentError, nearest
 # The namespace in which each kind of component appears; other kinds are looked up by name only.
 KINDS_IN = {
     "": ("layer", "regularizer", "initializer", "data_provider"),
+    "layers": ("layer", "regularizer", "initializer"),
     "losses": ("loss",),
     "metrics": ("metric",),
     "nets": ("net",),
