@@ -54,9 +54,10 @@ class Collections:
     def get(self, name: str, scope: str | None = None) -> list[Any]:
         """Returns the values of a collection whose name scope matches the pattern `scope`."""
         values = [v for s, v in self._items.get(name, []) if not scope or re.match(scope, s)]
-        penalties = self._penalties.values()
         if name == REGULARIZATION_LOSSES:
-            return [v() if v in penalties else v for v in values]
+            losses = (v() if callable(v) else v for v in values)
+            # A regularizer of scale 0 has no loss.
+            return [loss for loss in losses if loss is not None]
         return values
 
     def clear(self, name: str) -> None:

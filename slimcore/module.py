@@ -9,6 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 import slimcore.checkpoints as checkpoints
+import slimcore.precisions as precisions
 from slimcore.collections import REGULARIZATION_LOSSES, Collections, collecting, in_graph
 from slimcore.errors import CheckpointError, NoModuleError
 from slimcore.store import VariableStore
@@ -35,15 +36,24 @@ class Module(tf.Module):
     the variables of the first.
     """
 
-    def __init__(self, fn: Callable[..., Any], name: str | None = None, **defaults: Any) -> None:
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        name: str | None = None,
+        precision: str | None = None,
+        **defaults: Any,
+    ) -> None:
         """Keeps the function; no variable is made yet.
 
         Args:
             fn: A function of tensors, built from slim layers.
             name: A name for the object alone. Variables do not carry it.
+            precision: The number type in which layers compute, as `slim.precision` takes it; by
+                default that in force where the module is called. What a call returns is float32.
             **defaults: Arguments of `fn` for every call that does not give them.
         """
         super().__init__(re.sub(r"\W", "_", name) if name else None)
+        self._precision = precisions.check(precision) if precision is not None else None
         self._fn = fn
         self._defaults = defaults
         # An attribute of its own, for TensorFlow to track: a SavedModel needs that.
@@ -58,8 +68,9 @@ class Module(tf.Module):
         In a `tf.function` the function is traced as it is written, as in a graph: conditions on
         tensors need `tf.cond`.
         """
-        with self._entered():
+        with self._entered(), precisions.precision(self._precision):
             outputs = self._fn(*args, **{**self._defaults, **kwargs})
+            outputs = precisions.in_float32(outputs)
         self._last_call.keep(outputs)
         return outputs
 

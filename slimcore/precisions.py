@@ -40,17 +40,17 @@ def check(name: str) -> str:
 
 
 @contextlib.contextmanager
-def precision(name: str) -> Iterator[None]:
+def precision(name: str | None) -> Iterator[None]:
     """Sets the number type in which the layers called inside compute.
 
     Args:
         name: "mixed_bfloat16", for processors and GPUs that have it; "mixed_float16", for GPUs,
-            whose small gradients need a loss scale; or "float32".
+            whose small gradients need a loss scale; "float32"; or None, to change nothing.
 
     Raises:
         InputError: There is no precision of this name.
     """
-    token = _current.set(_COMPUTE[check(name)])
+    token = _current.set(_current.get() if name is None else _COMPUTE[check(name)])
     try:
         yield
     finally:
@@ -77,7 +77,9 @@ def variable_dtype(inputs: Any) -> tf.DType:
 
 
 def in_float32(structure: Any) -> Any:
-    """Returns a nested structure with its tensors of low precision cast to float32."""
+    """Returns a nested structure; where the precision in force is low, its tensors in float32."""
+    if _current.get() not in _LOW:
+        return structure
 
     def leaf(value: Any) -> Any:
         low = tf.is_tensor(value) and getattr(value, "dtype", None) in _LOW
