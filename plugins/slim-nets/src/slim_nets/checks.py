@@ -1,4 +1,4 @@
-"""What a network checks of its arguments before it builds anything; errors list the valid choices."""
+"""What a network checks of its arguments first; the errors list the valid choices."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

@@ -8,9 +8,9 @@ here has rectified linear units, max pooling and dropout, as TensorFlow's MNIST 
 
 from collections.abc import Callable
 
-import slimcore as slim
 import tensorflow as tf
 
+import slimcore as slim
 from slim_nets.checks import check_classes, check_size
 
 

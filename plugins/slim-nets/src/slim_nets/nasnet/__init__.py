@@ -1,0 +1,1 @@
+"""NASNet and PNASNet, and the cell that both are built from."""

@@ -1,0 +1,270 @@
+"""ResNet v1: bottlenecks whose sum is activated.
+
+Paper: He et al., "Deep Residual Learning for Image Recognition", 2015, arXiv:1512.03385: figure 5
+(right) is `bottleneck`, table 1 the four depths. The stride is in the last unit of a block, and in
+its 3x3 convolution.
+
+`resnet_v1` builds any list of blocks, which `resnet_v1_block` makes; `resnet_v1_50`, `_101`, `_152`
+and `_200` are the published depths. `resnet_utils` has what both versions share.
+"""
+
+import contextlib
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+import slimcore as slim
+from slim_nets import resnet_utils
+from slim_nets.checks import check_multiplier
+from slim_nets.resnet_utils import UNITS, Block, resnet_arg_scope
+
+
+@slim.add_arg_scope
+def bottleneck(
+    inputs: tf.Tensor,
+    depth: int,
+    depth_bottleneck: int,
+    stride: int,
+    rate: int = 1,
+    outputs_collections: str | Sequence[str] | None = None,
+    scope: str | None = None,
+    use_bounded_activations: bool = False,
+) -> tf.Tensor:
+    """Adds a bottleneck to its input, and activates the sum.
+
+    Args:
+        inputs: The map [batch, height, width, channels].
+        depth: Channels of the output. Where the input has another number, a 1x1 convolution
+            (`shortcut`) brings it there.
+        depth_bottleneck: Channels of `conv1` (1x1) and `conv2` (3x3); `conv3` (1x1) has `depth`.
+        stride: How much smaller the output is.
+        rate: Distance between the points under the 3x3 kernel.
+        outputs_collections: Collections to add the output to.
+        scope: Name of the variables' scope, `bottleneck_v1` by default.
+        use_bounded_activations: Whether activations are kept within 6, for quantized arithmetic.
+    """
+    with tf.compat.v1.variable_scope(scope, "bottleneck_v1", [inputs]) as sc:
+        bounded = tf.nn.relu6 if use_bounded_activations else None
+        if depth == inputs.shape[-1]:
+            shortcut = resnet_utils.subsample(inputs, stride, "shortcut")
+        else:
+            shortcut = slim.conv2d(
+                inputs, depth, [1, 1], stride=stride, activation_fn=bounded, scope="shortcut"
+            )
+        residual = slim.conv2d(inputs, depth_bottleneck, [1, 1], stride=1, scope="conv1")
+        residual = resnet_utils.conv2d_same(
+            residual, depth_bottleneck, 3, stride, rate=rate, scope="conv2"
+        )
+        residual = slim.conv2d(residual, depth, [1, 1], stride=1, activation_fn=None, scope="conv3")
+        if use_bounded_activations:
+            residual = tf.clip_by_value(residual, -6.0, 6.0)
+        output = (bounded or tf.nn.relu)(shortcut + residual)
+        return slim.utils.collect_named_outputs(outputs_collections, sc.name, output)
+
+
+def resnet_v1(
+    inputs: tf.Tensor,
+    blocks: Sequence[Block],
+    num_classes: int | None = None,
+    is_training: bool | None = True,
+    global_pool: bool = True,
+    output_stride: int | None = None,
+    include_root_block: bool = True,
+    spatial_squeeze: bool = True,
+    store_non_strided_activations: bool = False,
+    reuse: bool | None = None,
+    scope: str | None = None,
+) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    """Turns images into logits, or into a map of features for dense prediction.
+
+    Args:
+        inputs: Images [batch, height, width, channels]; 224x224 in the paper. For dense
+            prediction, sizes of the form 32 n + 1 let the maps line up with the image.
+        blocks: The blocks.
+        num_classes: Classes to tell apart; 0 or None returns features instead.
+        is_training: Whether batch normalization uses the batch; None leaves that to the scope
+            around.
+        global_pool: Whether features are averaged over positions. False keeps the map.
+        output_stride: How much smaller than the image the last map is: 4, 8, 16 or 32 with the
+            published blocks; None for 32.
+        include_root_block: Whether the network begins with a 7x7 convolution and a pool. Without
+            them `inputs` may be the map of another network.
+        spatial_squeeze: Whether logits [batch, 1, 1, classes] become [batch, classes].
+        store_non_strided_activations: Whether the end points of blocks are those before the stride.
+        reuse: Whether the variables exist already.
+        scope: Name of the variables' scope, `resnet_v1` by default.
+
+    Returns:
+        The logits [batch, num_classes], or the features; and the end points: every convolution,
+        unit and block with its full name, such as `resnet_v1_50/block1/unit_1/bottleneck_v1/conv1`;
+        `global_pool`, `<scope>/logits`, `<scope>/spatial_squeeze` and `predictions`.
+
+    Raises:
+        InputError: `num_classes` is negative, or the output stride cannot be.
+        ShapeError: The inputs are no images; or a map of logits cannot be squeezed.
+    """
+    block_stride = resnet_utils.check_arguments(
+        "resnet_v1", inputs, blocks, num_classes, output_stride, include_root_block
+    )
+    with tf.compat.v1.variable_scope(scope, "resnet_v1", [inputs], reuse=reuse) as sc:
+        collection = sc.original_name_scope + "_end_points"
+        layers = [slim.conv2d, bottleneck, resnet_utils.stack_blocks_dense]
+        with (
+            slim.arg_scope(layers, outputs_collections=collection),
+            contextlib.nullcontext()
+            if is_training is None
+            else slim.arg_scope([slim.batch_norm], is_training=is_training),
+        ):
+            net = resnet_utils.root_block(inputs) if include_root_block else inputs
+            net = resnet_utils.stack_blocks_dense(
+                net, blocks, block_stride, store_non_strided_activations
+            )
+            ends = slim.utils.convert_collection_to_dict(collection)
+            net = resnet_utils.head(net, ends, sc.name, num_classes, global_pool, spatial_squeeze)
+    return net, ends
+
+
+def resnet_v1_block(scope: str, base_depth: int, num_units: int, stride: int) -> Block:
+    """Returns a block of bottleneck units. See `resnet_utils.bottleneck_block`."""
+    return resnet_utils.bottleneck_block(bottleneck, scope, base_depth, num_units, stride)
+
+
+def _blocks(layers: int, min_base_depth: int, depth_multiplier: float) -> list[Block]:
+    check_multiplier(f"resnet_v1_{layers}", depth_multiplier)
+    depths = [max(int(d * depth_multiplier), min_base_depth) for d in (64, 128, 256, 512)]
+    rows = zip(depths, UNITS[layers], (2, 2, 2, 1), strict=True)
+    return [
+        resnet_v1_block(f"block{number}", depth, units, stride)
+        for number, (depth, units, stride) in enumerate(rows, start=1)
+    ]
+
+
+def resnet_v1_50(
+    inputs: tf.Tensor,
+    num_classes: int | None = None,
+    is_training: bool | None = True,
+    global_pool: bool = True,
+    output_stride: int | None = None,
+    spatial_squeeze: bool = True,
+    store_non_strided_activations: bool = False,
+    min_base_depth: int = 8,
+    depth_multiplier: float = 1,
+    reuse: bool | None = None,
+    scope: str = "resnet_v1_50",
+) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    """Turns images into logits with 50 layers.
+
+    Args:
+        inputs, num_classes, is_training, global_pool, output_stride, spatial_squeeze,
+            store_non_strided_activations, reuse, scope: As in `resnet_v1`.
+        min_base_depth: The least number of channels inside a bottleneck.
+        depth_multiplier: Factor on the number of channels of every block.
+
+    Returns:
+        As `resnet_v1` does.
+    """
+    return resnet_v1(
+        inputs,
+        _blocks(50, min_base_depth, depth_multiplier),
+        num_classes,
+        is_training,
+        global_pool=global_pool,
+        output_stride=output_stride,
+        include_root_block=True,
+        spatial_squeeze=spatial_squeeze,
+        store_non_strided_activations=store_non_strided_activations,
+        reuse=reuse,
+        scope=scope,
+    )
+
+
+def resnet_v1_101(
+    inputs: tf.Tensor,
+    num_classes: int | None = None,
+    is_training: bool | None = True,
+    global_pool: bool = True,
+    output_stride: int | None = None,
+    spatial_squeeze: bool = True,
+    store_non_strided_activations: bool = False,
+    min_base_depth: int = 8,
+    depth_multiplier: float = 1,
+    reuse: bool | None = None,
+    scope: str = "resnet_v1_101",
+) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    """Turns images into logits with 101 layers. See `resnet_v1_50`."""
+    return resnet_v1(
+        inputs,
+        _blocks(101, min_base_depth, depth_multiplier),
+        num_classes,
+        is_training,
+        global_pool=global_pool,
+        output_stride=output_stride,
+        include_root_block=True,
+        spatial_squeeze=spatial_squeeze,
+        store_non_strided_activations=store_non_strided_activations,
+        reuse=reuse,
+        scope=scope,
+    )
+
+
+def resnet_v1_152(
+    inputs: tf.Tensor,
+    num_classes: int | None = None,
+    is_training: bool | None = True,
+    global_pool: bool = True,
+    output_stride: int | None = None,
+    store_non_strided_activations: bool = False,
+    spatial_squeeze: bool = True,
+    min_base_depth: int = 8,
+    depth_multiplier: float = 1,
+    reuse: bool | None = None,
+    scope: str = "resnet_v1_152",
+) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    """Turns images into logits with 152 layers. See `resnet_v1_50`."""
+    return resnet_v1(
+        inputs,
+        _blocks(152, min_base_depth, depth_multiplier),
+        num_classes,
+        is_training,
+        global_pool=global_pool,
+        output_stride=output_stride,
+        include_root_block=True,
+        spatial_squeeze=spatial_squeeze,
+        store_non_strided_activations=store_non_strided_activations,
+        reuse=reuse,
+        scope=scope,
+    )
+
+
+def resnet_v1_200(
+    inputs: tf.Tensor,
+    num_classes: int | None = None,
+    is_training: bool | None = True,
+    global_pool: bool = True,
+    output_stride: int | None = None,
+    store_non_strided_activations: bool = False,
+    spatial_squeeze: bool = True,
+    min_base_depth: int = 8,
+    depth_multiplier: float = 1,
+    reuse: bool | None = None,
+    scope: str = "resnet_v1_200",
+) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    """Turns images into logits with 200 layers. See `resnet_v1_50`."""
+    return resnet_v1(
+        inputs,
+        _blocks(200, min_base_depth, depth_multiplier),
+        num_classes,
+        is_training,
+        global_pool=global_pool,
+        output_stride=output_stride,
+        include_root_block=True,
+        spatial_squeeze=spatial_squeeze,
+        store_non_strided_activations=store_non_strided_activations,
+        reuse=reuse,
+        scope=scope,
+    )
+
+
+for _network in (resnet_v1, resnet_v1_50, resnet_v1_101, resnet_v1_152, resnet_v1_200):
+    _network.default_image_size = 224
+    _network.arg_scope = resnet_arg_scope
