@@ -4,6 +4,7 @@ The format is TensorFlow's own (V2), with variable names as keys, so `tf.compat.
 reads what is written here, and a checkpoint of tf-slim or research/slim is read here.
 """
 
+import contextlib
 import math
 import os
 import re
@@ -24,7 +25,8 @@ def save(path: str, values: Mapping[str, Any]) -> str:
     """Writes variables or tensors under their names.
 
     The files are written beside their place and renamed, the index last: whoever finds an index
-    finds a whole checkpoint, at whatever instant this process dies.
+    finds a whole checkpoint, at whatever instant this process dies. Where a checkpoint is
+    overwritten, its index goes first: death in between leaves none there, and never half of two.
 
     Args:
         path: The prefix, such as `runs/digits/model.ckpt-100`.
@@ -34,8 +36,9 @@ def save(path: str, values: Mapping[str, Any]) -> str:
         `path`.
 
     Raises:
-        CheckpointError: The files cannot be written.
+        CheckpointError: The files cannot be written, or a variable cannot be read.
     """
+    tensors = [_read(name, value) for name, value in values.items()]
     # TensorFlow makes a folder of its own around the prefix; a name with no process in it would be
     # shared by two writers.
     beside = f"{path}.{uuid.uuid4().hex[:8]}.tmp"
@@ -46,15 +49,28 @@ def save(path: str, values: Mapping[str, Any]) -> str:
             prefix=beside,
             tensor_names=names,
             shape_and_slices=[""] * len(names),
-            tensors=[tf.convert_to_tensor(values[name]) for name in names],
+            tensors=tensors,
         )
+        Path(path + _INDEX).unlink(missing_ok=True)
         for suffix in (_DATA, _INDEX):
             os.replace(beside + suffix, path + suffix)
     except (OSError, tf.errors.OpError) as error:
         for suffix in (_DATA, _INDEX):
-            Path(beside + suffix).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                Path(beside + suffix).unlink()
         raise CheckpointError(f"cannot write checkpoint {path}: {_first_line(error)}") from error
     return path
+
+
+def _read(name: str, value: Any) -> tf.Tensor:
+    """Returns the value; of a variable with a copy in each replica, the one that they agree on."""
+    try:
+        return tf.convert_to_tensor(value)
+    except (ValueError, TypeError, tf.errors.OpError) as error:
+        raise CheckpointError(
+            f"cannot save {name}: {_first_line(error)}. A variable that differs between replicas "
+            "(ON_READ) needs an aggregation"
+        ) from error
 
 
 def latest(folder: str) -> str | None:
@@ -175,6 +191,7 @@ def plan(
     reader = load(path)
     there = {n: tuple(s) for n, s in reader.get_variable_to_shape_map().items()}
     kept = set(selected(variables, include, exclude))
+    ends = _by_ends(there)
     entries = []
     for name, variable in variables.items():
         shape = tuple(tf.TensorShape(variable.shape).as_list())
@@ -185,7 +202,7 @@ def plan(
         found = there.get(source)
         if found is None:
             entries.append(
-                Entry(name, source, "missing", shape, hint=f"close there: {nearest(source, there)}")
+                Entry(name, source, "missing", shape, hint=f"close there: {_close(source, ends)}")
             )
         elif found != shape and not (reshape and math.prod(found) == math.prod(shape)):
             entries.append(Entry(name, source, "other shape", shape, found, _remedy(name)))
@@ -247,6 +264,29 @@ def _renamed(name: str, rename: Mapping[str, str] | Callable[[str], str] | None)
         if _within(name, here):
             return rename[here].rstrip("/") + name[len(here.rstrip("/")) :]
     return name
+
+
+def _by_ends(names: Iterable[str]) -> dict[str, list[str]]:
+    """Returns the names by each path that they end with: `conv1/weights`, `weights`, and ""."""
+    ends: dict[str, list[str]] = {"": []}
+    for name in names:
+        ends[""].append(name)
+        while name:
+            ends.setdefault(name, []).append(ends[""][-1])
+            name = name.partition("/")[2]
+    return ends
+
+
+def _close(name: str, ends: Mapping[str, list[str]]) -> str:
+    """Returns the names nearest to one, of those that end with as much of its path as any does.
+
+    A variable under another scope is what is usually meant. To compare every missing name with
+    every name there would take seconds for a large network.
+    """
+    end = name
+    while end not in ends:
+        end = end.partition("/")[2]
+    return nearest(name, ends[end]) if len(ends[end]) > 3 else ", ".join(ends[end]) or "nothing"
 
 
 def _remedy(name: str) -> str:

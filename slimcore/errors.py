@@ -7,6 +7,10 @@ from collections.abc import Iterable
 class SlimError(Exception):
     """The base of every error that Slim raises on purpose."""
 
+    # AutoGraph raises an error out of a `tf.function` as another of its type if the type is made
+    # as Exception is, and otherwise as an error of its own, which is no ValueError.
+    __init__ = Exception.__init__
+
 
 class UnknownComponentError(SlimError, AttributeError, LookupError):
     """Nobody offers this name."""

@@ -214,6 +214,14 @@ class Module(tf.Module):
         return plan
 
     def _check_called(self, verb: str) -> None:
+        if in_graph():
+            other = (
+                "tf.compat.v1.train.Saver" if verb == "save" else "slim.assign_from_checkpoint_fn"
+            )
+            raise CheckpointError(
+                f"cannot {verb} {self.name}: the graph keeps its variables, and a session their "
+                f"values. Use {other}"
+            )
         if not self._variables:
             raise CheckpointError(
                 f"cannot {verb} {self.name}: it has no variables before its first call. Call it "

@@ -62,7 +62,7 @@ def variable(
     current_module(f"variable {name!r} (scope {scope.name!r})")
     collections = list(collections) if collections is not None else [GraphKeys.GLOBAL_VARIABLES]
     # A device of None would clear the one around.
-    with tf.device(device) if device else contextlib.nullcontext():
+    with tf.compat.v1.device(device) if device else contextlib.nullcontext():
         return tf.compat.v1.get_variable(
             name,
             shape=shape,
@@ -164,6 +164,7 @@ def _untrained(
             trainable=False,
             collections=[collection],
             validate_shape=validate_shape,
+            shape=None if validate_shape else tf.TensorShape(None),
             name=name,
             use_resource=True,
         )
