@@ -5,7 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from slim_metrics.mean import mean_of
-from slim_metrics.state import Metric, Names, ValueAndUpdate, metric, ratio
+from slim_metrics.state import Metric, Names, ValueAndUpdate, metric
 from slim_metrics.weighting import matched, weighted_sum_and_count
 
 
@@ -21,7 +21,7 @@ def accuracy(
         name: Scope of the ops, "accuracy" by default.
 
     Returns:
-        A float32 scalar; 0 where the weights sum to 0.
+        A float32 scalar; NaN where the weights sum to 0.
 
     Raises:
         ShapeError: The shapes do not fit.
@@ -29,7 +29,7 @@ def accuracy(
     with metric("accuracy", name, "accuracy") as m:
         right, weights = _right(m, predictions, labels, weights)
         total, number = weighted_sum_and_count(m, right, weights)
-        return ratio(tf.cast(total, tf.float64), tf.cast(number, tf.float64))
+        return tf.cast(total, tf.float32) / tf.cast(number, tf.float32)
 
 
 def streaming_accuracy(

@@ -1,11 +1,12 @@
-"""Metrics over classes that rest on the confusion matrix: rows are labels, columns predictions."""
+"""The confusion matrix: rows are labels, columns predictions."""
 
 from typing import Any
 
 import tensorflow as tf
 
 from slim_metrics.state import Metric, Names, ValueAndUpdate, metric
-from slim_metrics.weighting import broadcast, matched
+from slim_metrics.weighting import bincount, broadcast, matched
+from slimcore.debugging import check_range, checking
 from slimcore.errors import InputError
 
 
@@ -49,13 +50,26 @@ def confusion_matrix(
     if num_classes < 1:
         raise InputError(f"{m} got num_classes={num_classes}; pass how many classes there are")
     predictions, labels, weights = matched(m, predictions, labels, weights)
-    predictions, labels = tf.cast(predictions, tf.int32), tf.cast(labels, tf.int32)
     if weights is not None:
-        weights = tf.reshape(broadcast(m, weights, labels), [-1])
-    in_range = (labels >= 0) & (labels < num_classes)
-    in_range &= (predictions >= 0) & (predictions < num_classes)
+        weights = broadcast(m, weights, labels)
+    predictions = _classes(m, "predictions", predictions, num_classes, weights)
+    labels = _classes(m, "labels", labels, num_classes, weights)
+    in_range = (tf.minimum(predictions, labels) >= 0) & (
+        tf.maximum(predictions, labels) < num_classes
+    )
     size = num_classes * num_classes
-    # Pairs out of range go into one bin more, which is dropped.
+    # `bincount` leaves out cells beyond the last one, hence pairs out of range.
     cells = tf.where(in_range, labels * num_classes + predictions, size)
-    counts = tf.math.bincount(tf.reshape(cells, [-1]), weights, size + 1, size + 1)
-    return tf.reshape(counts[:size], [num_classes, num_classes])
+    return tf.reshape(bincount(cells, weights, size), [num_classes, num_classes])
+
+
+def _classes(
+    m: Metric, what: str, classes: tf.Tensor, num_classes: int, weights: tf.Tensor | None
+) -> tf.Tensor:
+    """Returns int32 classes; checked, where they have a weight, with `slim.debug_checks` on."""
+    classes = tf.cast(classes, tf.int32)
+    if not checking():
+        return classes
+    counted = classes if weights is None else tf.where(weights > 0, classes, 0)
+    with tf.control_dependencies([check_range(counted, 0, num_classes - 1, f"{m}: {what}")]):
+        return tf.identity(classes)

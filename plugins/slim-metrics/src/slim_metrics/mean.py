@@ -5,7 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from slim_metrics.state import Metric, Names, ValueAndUpdate, metric, ratio
-from slim_metrics.weighting import broadcast, weighted_sum_and_count
+from slim_metrics.weighting import broadcast, finite, weighted_sum_and_count
 
 
 def streaming_mean(
@@ -31,7 +31,7 @@ def streaming_mean(
         ShapeError: The weights do not fit the values.
     """
     with metric("streaming_mean", name, "mean", metrics_collections, updates_collections) as m:
-        return mean_of(m, as_floats(values), weights)
+        return mean_of(m, as_floats(finite(m, "values", values)), weights)
 
 
 def streaming_mean_tensor(
@@ -58,7 +58,7 @@ def streaming_mean_tensor(
     """
     function = "streaming_mean_tensor"
     with metric(function, name, "mean", metrics_collections, updates_collections) as m:
-        values = as_floats(values)
+        values = as_floats(finite(m, "values", values))
         if not values.shape.is_fully_defined():
             m.refuse_shape("values", values.shape, "needs values of a fully defined shape")
         weights = tf.ones_like(values) if weights is None else broadcast(m, weights, values)
@@ -92,7 +92,7 @@ def streaming_percentage_less(
     """
     function, default = "streaming_percentage_less", "percentage_below_threshold"
     with metric(function, name, default, metrics_collections, updates_collections) as m:
-        values = tf.convert_to_tensor(values)
+        values = finite(m, "values", values)
         return mean_of(m, tf.less(values, tf.cast(threshold, values.dtype)), weights)
 
 
@@ -127,9 +127,8 @@ def count(
         return m.add_up({"count": number}, lambda s: tf.cast(s["count"], tf.float32))
 
 
-def as_floats(values: Any) -> tf.Tensor:
+def as_floats(values: tf.Tensor) -> tf.Tensor:
     """Returns the values as floating-point numbers, float32 unless they are float64."""
-    values = tf.convert_to_tensor(values)
     return values if values.dtype == tf.float64 else tf.cast(values, tf.float32)
 
 

@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+import numpy as np
 import tensorflow as tf
 
 from slimcore.collections import Collections, add_to_collections, in_graph, innermost
 from slimcore.errors import ShapeError
-from slimcore.variables import variable
+from slimcore.module import current_module
 
 GraphKeys = tf.compat.v1.GraphKeys
-STATE = [GraphKeys.LOCAL_VARIABLES, GraphKeys.METRIC_VARIABLES]
 
 # In these collections of a call of a Module: the names of the state, and the values to read.
 _NAMES, _VALUES = "metric_state_names", "metric_values"
@@ -57,13 +57,14 @@ class Metric:
 
     def refuse_shape(self, what: str, shape: Any, allowed: str) -> NoReturn:
         """Raises a ShapeError: what has which shape, and what is allowed."""
-        raise ShapeError(f"{self} {allowed}; {what} has shape {shape}")
+        raise ShapeError(f"{self} {allowed}; the shape of {what} is {shape}")
 
     def add_up(
         self,
         increments: Mapping[str, tf.Tensor],
         value_of: Callable[[Sums], Any],
         update_of: Callable[[Sums], Any] | None = None,
+        collections: Names = None,
     ) -> ValueAndUpdate:
         """Adds one batch to the state, and returns the value and the update.
 
@@ -73,8 +74,12 @@ class Metric:
             increments: What the batch adds, by name of the sum; of known shapes.
             value_of: Computes the value from the sums, and from nothing else that is a tensor.
             update_of: In a graph, what the update returns instead of the value.
+            collections: More collections for the state.
         """
-        state = {name: sum_variable(name, value.shape) for name, value in increments.items()}
+        state = {
+            name: sum_variable(name, value.shape, collections=collections)
+            for name, value in increments.items()
+        }
 
         def grow() -> Sums:
             grown = {
@@ -132,31 +137,45 @@ def named(value: Any, name: str) -> Any:
     return tf.nest.map_structure(lambda tensor: tf.identity(tensor, name), value)
 
 
-def sum_variable(name: str, shape: Any, dtype: tf.DType = tf.float64) -> tf.Variable:
+def sum_variable(
+    name: str, shape: Any, dtype: tf.DType = tf.float64, collections: Names = None
+) -> tf.Variable:
     """Returns a local variable that starts at zero and adds up over replicas."""
-    shape = tf.TensorShape(shape)
+    zeros = np.zeros(tf.TensorShape(shape), dtype.as_numpy_dtype)
+    return local_variable(name, zeros, tf.VariableAggregation.SUM, collections=collections)
+
+
+def local_variable(
+    name: str,
+    initial: Any,
+    aggregation: tf.VariableAggregation,
+    validate_shape: bool = True,
+    collections: Names = None,
+) -> tf.Variable:
+    """Returns a variable of which each replica has its own, and which no checkpoint keeps.
+
+    Args:
+        name: Its name within the scope.
+        initial: NumPy array that it starts with.
+        aggregation: What a read outside of the replicas returns.
+        validate_shape: Whether it keeps the shape that it starts with.
+        collections: Collections to add it to, besides those of local and metric variables.
+    """
+    more = [collections] if isinstance(collections, str) else collections or ()
+    kind = {
+        "trainable": False,
+        "collections": [GraphKeys.LOCAL_VARIABLES, GraphKeys.METRIC_VARIABLES, *more],
+        "validate_shape": validate_shape,
+        "use_resource": True,
+        "synchronization": tf.VariableSynchronization.ON_READ,
+        "aggregation": aggregation,
+    }
     if in_graph() and tf.compat.v1.get_variable_scope().reuse is not tf.compat.v1.AUTO_REUSE:
         # In a graph each call is a metric of its own, under `reuse=True` or in a scope that is
         # entered again, too.
-        return tf.compat.v1.Variable(
-            lambda: tf.zeros(shape, dtype),
-            name=name,
-            trainable=False,
-            collections=STATE,
-            use_resource=True,
-            synchronization=tf.VariableSynchronization.ON_READ,
-            aggregation=tf.VariableAggregation.SUM,
-        )
-    return variable(
-        unused_name(name),
-        shape,
-        dtype,
-        tf.compat.v1.zeros_initializer(),
-        trainable=False,
-        collections=STATE,
-        synchronization=tf.VariableSynchronization.ON_READ,
-        aggregation=tf.VariableAggregation.SUM,
-    )
+        return tf.compat.v1.Variable(lambda: tf.constant(initial), name=name, **kind)
+    current_module(f"variable {name!r} (scope {tf.compat.v1.get_variable_scope().name!r})")
+    return tf.compat.v1.get_variable(unused_name(name), initializer=initial, **kind)
 
 
 def unused_name(name: str) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from slim_metrics.state import Metric
+from slimcore.debugging import check_finite, check_not_negative, check_range
 from slimcore.errors import ShapeError
 
 
@@ -25,7 +26,8 @@ def matched(
     Raises:
         ShapeError: Predictions and labels, or weights, have shapes that do not fit.
     """
-    predictions, labels = tf.convert_to_tensor(predictions), tf.convert_to_tensor(labels)
+    predictions = finite(metric, "predictions", predictions)
+    labels = finite(metric, "labels", labels)
     predictions, labels = _squeeze_longer(predictions, labels)
     if not predictions.shape.is_compatible_with(labels.shape):
         raise ShapeError(
@@ -43,7 +45,7 @@ def fitted_weights(metric: Metric, weights: Any, values: tf.Tensor) -> tf.Tensor
     Raises:
         ShapeError: A dimension of the weights is neither 1 nor that of the values.
     """
-    weights = tf.convert_to_tensor(weights)
+    weights = check_not_negative(tf.convert_to_tensor(weights), f"{metric}: weights")
     if weights.shape.rank is not None and values.shape.rank is not None:
         if weights.shape.rank == values.shape.rank + 1 and weights.shape[-1] in (1, None):
             weights = tf.squeeze(weights, -1)
@@ -58,6 +60,18 @@ def fitted_weights(metric: Metric, weights: Any, values: tf.Tensor) -> tf.Tensor
                 "weights are a scalar"
             )
     return weights
+
+
+def finite(metric: Metric, what: str, value: Any) -> tf.Tensor:
+    """Returns a tensor; with `slim.debug_checks` on, one without NaN and infinity."""
+    return check_finite(tf.convert_to_tensor(value), f"{metric}: {what}")
+
+
+def is_positive(metric: Metric, labels: tf.Tensor) -> tf.Tensor:
+    """Returns labels as booleans; with `slim.debug_checks` on, only 0 and 1 pass."""
+    if labels.dtype != tf.bool:
+        labels = check_range(labels, 0, 1, f"{metric}: labels")
+    return tf.cast(labels, tf.bool)
 
 
 def broadcast(metric: Metric, weights: Any, values: tf.Tensor) -> tf.Tensor:
@@ -89,11 +103,34 @@ def weighted_sum_and_count(
     return tf.reduce_sum(values * tf.cast(weights, values.dtype)), tf.reduce_sum(weights)
 
 
+def bincount(bins: tf.Tensor, weights: tf.Tensor | None, size: int) -> tf.Tensor:
+    """Returns how often each bin from 0 to `size` - 1 occurs, or with weights their sum.
+
+    The raw op, since `tf.math.bincount` looks for the largest bin first.
+
+    Args:
+        bins: int32 of any shape, not negative; those from `size` on are left out.
+        weights: None or numbers of the shape of `bins`.
+        size: How many bins there are.
+
+    Returns:
+        [size], int32 without weights and float64 with them.
+    """
+    if weights is None:
+        weights = tf.zeros([0], tf.int32)
+    else:
+        weights = tf.reshape(tf.cast(weights, tf.float64), [-1])
+    return tf.raw_ops.Bincount(arr=tf.reshape(bins, [-1]), size=size, weights=weights)
+
+
 def _squeeze_longer(a: tf.Tensor, b: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Drops a last dimension of 1 of the tensor that has one dimension more."""
     if a.shape.rank is None or b.shape.rank is None:
         ranks = tf.rank(a), tf.rank(b)
-        return _squeeze_if(ranks[0] == ranks[1] + 1, a), _squeeze_if(ranks[1] == ranks[0] + 1, b)
+        return (
+            _squeeze_if(tf.equal(ranks[0], ranks[1] + 1), a),
+            _squeeze_if(tf.equal(ranks[1], ranks[0] + 1), b),
+        )
     if a.shape.rank == b.shape.rank + 1 and a.shape[-1] in (1, None):
         return tf.squeeze(a, -1), b
     if b.shape.rank == a.shape.rank + 1 and b.shape[-1] in (1, None):
