@@ -328,7 +328,7 @@ def has_aux_head(
     num_classes: int | None,
     is_training: bool,
 ) -> bool:
-    """Returns whether the second classifier follows this cell: it does before the last reduction."""
+    """Returns whether the second classifier follows this cell, the last before a reduction."""
     wanted = config.use_aux_head and num_classes and is_training
     return bool(wanted and len(reductions) >= 2 and number == reductions[1] - 1)
 

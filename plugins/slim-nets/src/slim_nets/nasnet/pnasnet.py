@@ -3,9 +3,9 @@
 Paper: Liu et al., "Progressive Neural Architecture Search", 2017, arXiv:1712.00559: figure 1 is
 `PNasNetNormalCell`, table 5 the sizes.
 
-`build_pnasnet_mobile` and `build_pnasnet_large` are the networks; `mobile_imagenet_config` and
-`large_imagenet_config` their numbers; `pnasnet_mobile_arg_scope` and `pnasnet_large_arg_scope` their
-scopes. Stem and heads are those of NASNet.
+`build_pnasnet_mobile` and `build_pnasnet_large` are the networks, `mobile_imagenet_config` and
+`large_imagenet_config` their numbers, `pnasnet_mobile_arg_scope` and `pnasnet_large_arg_scope`
+their scopes. Stem and heads are those of NASNet.
 """
 
 import tensorflow as tf

@@ -1,0 +1,200 @@
+"""pix2pix: an encoder and a decoder with connections across, and a discriminator of patches.
+
+Paper: Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks", 2016,
+arXiv:1611.07004, appendix 6.1, with instance normalization in place of batch normalization.
+
+`pix2pix_generator` and `pix2pix_discriminator` are the networks; `pix2pix_arg_scope` their scope.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import tensorflow as tf
+
+import slimcore as slim
+from slimcore.errors import InputError, ShapeError
+
+
+class Block(NamedTuple):
+    """A layer of the encoder, and the one of the decoder across from it.
+
+    Attributes:
+        num_filters: Channels of both.
+        decoder_keep_prob: The share of features that dropout keeps in the decoder; 0 for no
+            dropout.
+    """
+
+    num_filters: int
+    decoder_keep_prob: float
+
+
+DEFAULT_BLOCKS = (
+    Block(64, 0.5),
+    Block(128, 0.5),
+    Block(256, 0.5),
+    Block(512, 0),
+    Block(512, 0),
+    Block(512, 0),
+    Block(512, 0),
+)
+_leaky_relu = partial(tf.nn.leaky_relu, alpha=0.2)
+
+
+def pix2pix_arg_scope() -> slim.scoping.Scope:
+    """Returns the scope that both networks are built in."""
+    with slim.arg_scope(
+        [slim.conv2d, slim.conv2d_transpose],
+        normalizer_fn=slim.instance_norm,
+        normalizer_params={"center": True, "scale": True, "epsilon": 0.00001},
+        weights_initializer=tf.compat.v1.random_normal_initializer(0, 0.02),
+    ) as scope:
+        return scope
+
+
+def upsample(
+    net: tf.Tensor,
+    num_outputs: int,
+    kernel_size: Sequence[int],
+    method: str = "nn_upsample_conv",
+) -> tf.Tensor:
+    """Makes a map larger.
+
+    Args:
+        net: The map [batch, height, width, channels].
+        num_outputs: Channels of the output.
+        kernel_size: How many times higher and wider the output is.
+        method: "nn_upsample_conv", repeat each position and convolve; or "conv2d_transpose".
+
+    Raises:
+        InputError: The method is neither.
+    """
+    if method == "conv2d_transpose":
+        return slim.conv2d_transpose(
+            net, num_outputs, [4, 4], stride=kernel_size, activation_fn=None
+        )
+    if method != "nn_upsample_conv":
+        raise InputError(
+            f"pix2pix has no upsample method {method!r}; pass 'nn_upsample_conv' or "
+            "'conv2d_transpose'"
+        )
+    net = tf.repeat(tf.repeat(net, kernel_size[0], axis=1), kernel_size[1], axis=2)
+    return slim.conv2d(net, num_outputs, [4, 4], activation_fn=None)
+
+
+def pix2pix_generator(
+    net: tf.Tensor,
+    num_outputs: int,
+    blocks: Sequence[Block] | None = None,
+    upsample_method: str = "nn_upsample_conv",
+    is_training: bool = False,
+) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    """Turns images into other images.
+
+    The encoder halves the map with each block; the decoder doubles it, and sees what the encoder
+    had at each size. Its dropout is always on: it is where the paper's noise comes from.
+
+    Args:
+        net: Images [batch, height, width, channels], whose sizes are known, and are multiples of 2
+            to the number of blocks: of 128 by default.
+        num_outputs: Channels of the result.
+        blocks: The blocks, `DEFAULT_BLOCKS` by default.
+        upsample_method: See `upsample`.
+        is_training: Accepted like that of other networks; nothing depends on it.
+
+    Returns:
+        The images before their activation, [batch, height, width, num_outputs], and the end
+        points: `encoder0` and so on, `decoder0` and so on, `logits`, and `predictions`, the images.
+
+    Raises:
+        InputError: There is no upsample method of this name.
+        ShapeError: The sizes are not known, or no such multiples.
+    """
+    del is_training
+    blocks = blocks or DEFAULT_BLOCKS
+    multiple = 2 ** len(blocks)
+    if net.shape.rank != 4 or any(size is None or size % multiple for size in net.shape[1:3]):
+        raise ShapeError(
+            f"pix2pix_generator with {len(blocks)} blocks takes images [batch, height, width, "
+            f"channels] whose height and width are multiples of {multiple}; got {net.shape}"
+        )
+    ends: dict[str, tf.Tensor] = {}
+    plain = {"activation_fn": None, "normalizer_fn": None}
+    across = []
+    with (
+        tf.compat.v1.variable_scope("encoder"),
+        slim.arg_scope([slim.conv2d], kernel_size=[4, 4], stride=2, activation_fn=_leaky_relu),
+    ):
+        for number, block in enumerate(blocks):
+            kwargs = {"normalizer_fn": None} if number == 0 else {}
+            if number == len(blocks) - 1:
+                kwargs = plain
+            net = ends[f"encoder{number}"] = slim.conv2d(net, block.num_filters, **kwargs)
+            across.append(net)
+    with tf.compat.v1.variable_scope("decoder"):
+        for number, block in enumerate(reversed(blocks)):
+            if number:
+                net = tf.concat([net, across[-number - 1]], axis=-1)
+            net = upsample(tf.nn.relu(net), block.num_filters, [2, 2], upsample_method)
+            if block.decoder_keep_prob > 0:
+                net = slim.dropout(net, keep_prob=block.decoder_keep_prob)
+            ends[f"decoder{number}"] = net
+    with tf.compat.v1.variable_scope("output"):
+        net = ends["logits"] = slim.conv2d(tf.nn.relu(net), num_outputs, [4, 4], **plain)
+        ends["predictions"] = tf.tanh(net)
+    return net, ends
+
+
+def pix2pix_discriminator(
+    net: tf.Tensor,
+    num_filters: Sequence[int],
+    padding: int = 2,
+    pad_mode: str = "REFLECT",
+    activation_fn: Callable[..., tf.Tensor] = _leaky_relu,
+    is_training: bool = False,
+) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    """Turns images into a map of logits: whether each patch is real.
+
+    Args:
+        net: Images [batch, height, width, channels], with those they belong to as more channels.
+        num_filters: Channels of each convolution. All but the last halve the map.
+        padding: Rows and columns added on each side before each convolution.
+        pad_mode: How they are filled: "REFLECT", "SYMMETRIC" or "CONSTANT".
+        activation_fn: Of the convolutions.
+        is_training: Accepted like that of other networks; nothing depends on it.
+
+    Returns:
+        The logits [batch, rows, columns, 1], and the end points: `conv0` and so on, `logits` and
+        `predictions`.
+    """
+    del is_training
+    around = [[0, 0], [padding, padding], [padding, padding], [0, 0]]
+    ends: dict[str, tf.Tensor] = {}
+    last = len(num_filters) - 1
+    with slim.arg_scope(
+        [slim.conv2d], kernel_size=[4, 4], padding="VALID", activation_fn=activation_fn
+    ):
+        for number, filters in enumerate(num_filters):
+            net = ends[f"conv{number}"] = slim.conv2d(
+                tf.pad(net, around, pad_mode),
+                filters,
+                stride=1 if number == last else 2,
+                scope=f"conv{number}",
+                **({"normalizer_fn": None} if number == 0 else {}),
+            )
+        logits = ends["logits"] = slim.conv2d(
+            tf.pad(net, around, pad_mode),
+            1,
+            stride=1,
+            activation_fn=None,
+            normalizer_fn=None,
+            scope=f"conv{last + 1}",
+        )
+        ends["predictions"] = tf.sigmoid(logits)
+    return logits, ends
+
+
+pix2pix_generator.default_image_size = 256
+pix2pix_generator.arg_scope = pix2pix_arg_scope
+pix2pix_discriminator.default_image_size = 256
+pix2pix_discriminator.arg_scope = pix2pix_arg_scope
