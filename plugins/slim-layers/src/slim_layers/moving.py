@@ -75,9 +75,10 @@ class MovingAverages:
         weight = 1.0 - tf.pow(tf.constant(decay, self._dtype), tf.maximum(counted, 1.0))
         unbiased = self.choose(moved / weight, average)
         with tf.control_dependencies([unbiased]):
-            self.set(biased, moved)
-            self.set(steps, counted)
-            self.set(average, unbiased)
+            changes = ((biased, moved), (steps, counted), (average, unbiased))
+            assigned = [changed.assign(to, read_value=False) for changed, to in changes]
+        if in_graph():  # one update in the collection, as of any other average
+            self._updates.append(tf.group(assigned))
 
     def set(self, variable: Any, value: tf.Tensor) -> None:
         """Gives a variable a value that already depends on `training`."""
