@@ -25,6 +25,7 @@ _LAYERS = {
         "separable_convolution2d",
     ],
     "shaping": ["dropout", "flatten"],
+    "softmax": ["softmax"],
     "transposed": [
         "conv2d_transpose",
         "conv3d_transpose",
