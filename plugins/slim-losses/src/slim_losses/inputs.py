@@ -4,6 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from slimcore.debugging import check_finite
 from slimcore.errors import InputError, ShapeError
 
 
@@ -22,25 +23,31 @@ def require(loss: str, **inputs: Any) -> None:
             raise InputError(f"{here(loss)} needs {name}, and got None")
 
 
-def require_same_shape(loss: str, **two: tf.Tensor) -> None:
-    """Raises ShapeError unless two inputs, given by name, have the same static shape."""
-    (name, one), (other_name, other) = two.items()
+def paired(loss: str, **two: Any) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns two inputs, given by name, as floats of one type and one shape.
+
+    Raises:
+        InputError: One of them is None; or, when checking, the first has a NaN.
+        ShapeError: Their static shapes differ.
+    """
+    require(loss, **two)
+    (name, value), (other_name, other_value) = two.items()
+    one = check_finite(as_float(value), f"{loss}: {name}")
+    other = as_float(other_value, one)
     if not one.shape.is_compatible_with(other.shape):
         raise ShapeError(
             f"{here(loss)} needs {name} and {other_name} of one shape, and got "
             f"{one.shape} and {other.shape}"
         )
-
-
-def require_rank(loss: str, rank: int, **inputs: tf.Tensor) -> None:
-    """Raises ShapeError unless each input has this many dimensions."""
-    for name, value in inputs.items():
-        if value.shape.rank not in (None, rank):
-            raise ShapeError(
-                f"{here(loss)} needs {name} with {rank} dimensions, and got the shape {value.shape}"
-            )
+    return one, other
 
 
 def here(loss: str) -> str:
     """Returns how an error names a loss: its name, and the scope that it is in."""
     return f"{loss} (scope {tf.get_current_name_scope()!r})"
+
+
+def printed(value: tf.Tensor, *what: Any) -> tf.Tensor:
+    """Returns `value`, and prints `what` to the standard error whenever it is computed."""
+    with tf.control_dependencies([tf.print(*what)]):
+        return tf.identity(value)

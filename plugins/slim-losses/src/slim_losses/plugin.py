@@ -6,12 +6,32 @@ from slimcore import hookimpl
 @hookimpl
 def slim_losses():
     return {
+        "absolute_difference": "slim_losses.regression:absolute_difference",
+        "cluster_loss": "slim_losses.clustering:cluster_loss",
         "compute_weighted_loss": "slim_losses.weighting:compute_weighted_loss",
+        "contrastive_loss": "slim_losses.metric_learning:contrastive_loss",
+        "cosine_distance": "slim_losses.regression:cosine_distance",
+        "dice_loss": "slim_losses.segmentation:dice_loss",
+        "focal_loss": "slim_losses.classification:focal_loss",
+        "hinge_loss": "slim_losses.classification:hinge_loss",
+        "huber_loss": "slim_losses.regression:huber_loss",
+        "lifted_struct_loss": "slim_losses.metric_learning:lifted_struct_loss",
+        "log_loss": "slim_losses.classification:log_loss",
+        "mean_pairwise_squared_error": "slim_losses.regression:mean_pairwise_squared_error",
+        "mean_squared_error": "slim_losses.regression:mean_squared_error",
+        "npairs_loss": "slim_losses.metric_learning:npairs_loss",
+        "npairs_loss_multilabel": "slim_losses.metric_learning:npairs_loss_multilabel",
+        "sigmoid_cross_entropy": "slim_losses.classification:sigmoid_cross_entropy",
         "softmax_cross_entropy": "slim_losses.classification:softmax_cross_entropy",
         "sparse_softmax_cross_entropy": "slim_losses.classification:sparse_softmax_cross_entropy",
+        "sum_of_squares": "slim_losses.regression:sum_of_squares",
+        "triplet_semihard_loss": "slim_losses.metric_learning:triplet_semihard_loss",
     }
 
 
 @hookimpl
 def slim_namespaces():
-    return {"losses": "slim_losses.collection"}
+    return {
+        "losses": "slim_losses.collection",
+        "losses.metric_learning": "slim_losses.metric_learning",
+    }

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from slim_losses.collection import add_loss
 from slim_losses.inputs import as_float, here, require
-from slimcore.debugging import check_not_negative
+from slimcore.debugging import check_finite, check_not_negative
 from slimcore.errors import ShapeError
 
 
@@ -32,18 +32,18 @@ def compute_weighted_loss(
     Raises:
         ShapeError: The weights do not fit the losses.
     """
+    loss = "compute_weighted_loss"
     with tf.name_scope(scope or "weighted_loss"):
-        return weighted_loss("compute_weighted_loss", as_float(losses), weights)
+        require(loss, losses=losses)
+        return weighted_loss(loss, check_finite(as_float(losses), f"{loss}: losses"), weights)
 
 
 def weighted_loss(loss: str, losses: tf.Tensor, weights: Any) -> tf.Tensor:
     """Does what `compute_weighted_loss` does, in the name of the loss `loss`, in its name scope."""
-    require(loss, weights=weights)
     if isinstance(weights, numbers.Real) and weights == 1:
         total = tf.reduce_sum(losses)
         count = tf.size(losses)
     else:
-        weights = check_not_negative(as_float(weights, losses), f"{loss}: weights")
         weights = fitted(loss, weights, losses)
         total = tf.reduce_sum(losses * weights)
         # Each weight stands for as many losses as the others, since dimensions are only repeated.
@@ -54,8 +54,13 @@ def weighted_loss(loss: str, losses: tf.Tensor, weights: Any) -> tf.Tensor:
     return value
 
 
-def fitted(loss: str, weights: tf.Tensor, losses: tf.Tensor) -> tf.Tensor:
-    """Gives weights as many dimensions as the losses have, adding or dropping 1s at the end."""
+def fitted(loss: str, weights: Any, losses: tf.Tensor) -> tf.Tensor:
+    """Returns weights of the losses' type and rank, adding or dropping dimensions of 1 at the end.
+
+    A scalar stays one.
+    """
+    require(loss, weights=weights)
+    weights = check_not_negative(as_float(weights, losses), f"{loss}: weights")
     if weights.shape.rank is None or losses.shape.rank is None:
         return _fitted_in_the_run(weights, losses)
     given, wanted = weights.shape.as_list(), losses.shape.as_list()
