@@ -1,6 +1,7 @@
 """Every task of this repository: `nox -l` lists them. Environments are made by uv."""
 
 import os
+import shutil
 from pathlib import Path
 
 import nox
@@ -36,10 +37,12 @@ def demo(session: nox.Session) -> None:
     logdir = Path(session.create_tmp()).resolve() / "digits"
     export = logdir / "export"
     digit = "examples/images/seven.png"
+    shutil.rmtree(logdir, ignore_errors=True)  # a run of an earlier demo would only be resumed
     session.run("slim", "train", "--net", "lenet", "--dataset", "digits", "--logdir", str(logdir))
     session.run("slim", "eval", "--logdir", str(logdir))
     session.run("slim", "predict", "--logdir", str(logdir), digit)
     session.run("slim", "export", "--logdir", str(logdir), "--to", str(export))
+    session.run("python", "examples/use_export.py", str(export), digit)
 
 
 @nox.session
