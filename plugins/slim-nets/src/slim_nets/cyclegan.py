@@ -78,9 +78,9 @@ def cyclegan_upsample(
         shape = tf.shape(net)
         size = [shape[1] * stride[0], shape[2] * stride[1]]
         if method == "nn_upsample_conv":
-            net = tf.compat.v1.image.resize_nearest_neighbor(net, size)
+            net = tf.raw_ops.ResizeNearestNeighbor(images=net, size=size)
         else:
-            net = tf.compat.v1.image.resize_bilinear(net, size, align_corners=align_corners)
+            net = tf.raw_ops.ResizeBilinear(images=net, size=size, align_corners=align_corners)
         return slim.conv2d(
             _padded(net, 3, pad_mode), num_outputs, kernel_size=[3, 3], padding="VALID"
         )

@@ -78,7 +78,9 @@ def upsample(
             f"pix2pix has no upsample method {method!r}; pass 'nn_upsample_conv' or "
             "'conv2d_transpose'"
         )
-    net = tf.repeat(tf.repeat(net, kernel_size[0], axis=1), kernel_size[1], axis=2)
+    shape = tf.shape(net)
+    size = [shape[1] * kernel_size[0], shape[2] * kernel_size[1]]
+    net = tf.raw_ops.ResizeNearestNeighbor(images=net, size=size)
     return slim.conv2d(net, num_outputs, [4, 4], activation_fn=None)
 
 
@@ -140,7 +142,7 @@ def pix2pix_generator(
                 net = slim.dropout(net, keep_prob=block.decoder_keep_prob)
             ends[f"decoder{number}"] = net
     with tf.compat.v1.variable_scope("output"):
-        net = ends["logits"] = slim.conv2d(tf.nn.relu(net), num_outputs, [4, 4], **plain)
+        net = ends["logits"] = slim.conv2d(net, num_outputs, [4, 4], **plain)
         ends["predictions"] = tf.tanh(net)
     return net, ends
 

@@ -1,25 +1,211 @@
-"""What slim-nets offers. Read on discovery: names and places, nothing heavy."""
+"""What slim-nets offers. Read on discovery: names and places, nothing heavy.
+
+The figures of a network are those of `slim_nets.analysis`: trainable parameters, and multiply-adds
+of one example as large as `input` says.
+"""
+
+from typing import Any
 
 from slimcore import Offer, hookimpl
+
+BATCH_NORM = "Ioffe and Szegedy, 2015, arXiv:1502.03167"
+DCGAN = "Radford et al., 2015, arXiv:1511.06434"
+GOOGLENET = "Szegedy et al., 2014, arXiv:1409.4842"
+I3D = "Carreira and Zisserman, 2017, arXiv:1705.07750"
+INCEPTION_V3 = "Szegedy et al., 2015, arXiv:1512.00567"
+INCEPTION_V4 = "Szegedy et al., 2016, arXiv:1602.07261"
+MOBILENET_V1 = "Howard et al., 2017, arXiv:1704.04861"
+MOBILENET_V2 = "Sandler et al., 2018, arXiv:1801.04381"
+MOBILENET_V3 = "Howard et al., 2019, arXiv:1905.02244"
+NASNET = "Zoph et al., 2017, arXiv:1707.07012"
+PIX2PIX = "Isola et al., 2016, arXiv:1611.07004"
+PNASNET = "Liu et al., 2017, arXiv:1712.00559"
+
+# What the networks that are no classifiers of images take.
+IMAGE = {"image_size": 256, "input": (256, 256, 3)}
+VIDEO = {"image_size": 224, "classes": 1000, "input": (16, 224, 224, 3)}
+
+# Module, image size, channels, classes, preprocessing, paper.
+FAMILIES: dict[str, tuple[str, int, int, int, str, str]] = {
+    "lenet": ("lenet", 28, 1, 10, "lenet", "LeCun et al., 1998"),
+    "cifarnet": ("cifarnet", 32, 3, 10, "cifarnet", "Krizhevsky, 2011"),
+    "alexnet": ("alexnet", 224, 3, 1000, "vgg", "Krizhevsky, 2014, arXiv:1404.5997"),
+    "overfeat": ("overfeat", 231, 3, 1000, "vgg", "Sermanet et al., 2013, arXiv:1312.6229"),
+    "vgg": ("vgg", 224, 3, 1000, "vgg", "Simonyan and Zisserman, 2014, arXiv:1409.1556"),
+    "inception_v1": ("inception_v1", 224, 3, 1000, "inception", GOOGLENET),
+    "inception_v2": ("inception_v2", 224, 3, 1000, "inception", BATCH_NORM),
+    "inception_v3": ("inception_v3", 299, 3, 1000, "inception", INCEPTION_V3),
+    "inception_v4": ("inception_v4", 299, 3, 1001, "inception", INCEPTION_V4),
+    "inception_resnet_v2": ("inception_resnet_v2", 299, 3, 1001, "inception", INCEPTION_V4),
+    "resnet_v1": ("resnet_v1", 224, 3, 1000, "vgg", "He et al., 2015, arXiv:1512.03385"),
+    "resnet_v2": ("resnet_v2", 224, 3, 1000, "vgg", "He et al., 2016, arXiv:1603.05027"),
+    "mobilenet_v1": ("mobilenet_v1", 224, 3, 1000, "inception", MOBILENET_V1),
+    "mobilenet_v2": ("mobilenet.mobilenet_v2", 224, 3, 1001, "inception", MOBILENET_V2),
+    "mobilenet_v3": ("mobilenet.mobilenet_v3", 224, 3, 1001, "inception", MOBILENET_V3),
+    "nasnet_cifar": ("nasnet.nasnet", 32, 3, 10, "cifarnet", NASNET),
+    "nasnet_mobile": ("nasnet.nasnet", 224, 3, 1001, "inception", NASNET),
+    "nasnet_large": ("nasnet.nasnet", 331, 3, 1001, "inception", NASNET),
+    "pnasnet_mobile": ("nasnet.pnasnet", 224, 3, 1001, "inception", PNASNET),
+    "pnasnet_large": ("nasnet.pnasnet", 331, 3, 1001, "inception", PNASNET),
+}
+
+# Family, parameters, multiply-adds, summary; and the function, where it has another name.
+CLASSIFIERS: dict[str, tuple[Any, ...]] = {
+    "lenet": ("lenet", 0, 0, "LeNet with rectified linear units."),
+    "cifarnet": ("cifarnet", 0, 0, "Two convolutions, two dense layers."),
+    "alexnet_v2": ("alexnet", 0, 0, "AlexNet with one tower."),
+    "overfeat": ("overfeat", 0, 0, "OverFeat, the fast model."),
+    "vgg_a": ("vgg", 0, 0, "VGG with 11 layers."),
+    "vgg_16": ("vgg", 0, 0, "VGG with 16 layers."),
+    "vgg_19": ("vgg", 0, 0, "VGG with 19 layers."),
+    "inception_v1": ("inception_v1", 0, 0, "GoogLeNet with batch normalization."),
+    "inception_v2": ("inception_v2", 0, 0, "BN-Inception."),
+    "inception_v3": ("inception_v3", 0, 0, "Factorized convolutions."),
+    "inception_v4": ("inception_v4", 0, 0, "Uniform inception blocks."),
+    "inception_resnet_v2": ("inception_resnet_v2", 0, 0, "Residual inception blocks."),
+    "resnet_v1_50": ("resnet_v1", 0, 0, "ResNet with 50 layers."),
+    "resnet_v1_101": ("resnet_v1", 0, 0, "ResNet with 101 layers."),
+    "resnet_v1_152": ("resnet_v1", 0, 0, "ResNet with 152 layers."),
+    "resnet_v1_200": ("resnet_v1", 0, 0, "ResNet with 200 layers."),
+    "resnet_v2_50": ("resnet_v2", 0, 0, "ResNet v2 with 50 layers."),
+    "resnet_v2_101": ("resnet_v2", 0, 0, "ResNet v2 with 101 layers."),
+    "resnet_v2_152": ("resnet_v2", 0, 0, "ResNet v2 with 152 layers."),
+    "resnet_v2_200": ("resnet_v2", 0, 0, "ResNet v2 with 200 layers."),
+    "mobilenet_v1": ("mobilenet_v1", 0, 0, "Depthwise separable convolutions."),
+    "mobilenet_v1_075": ("mobilenet_v1", 0, 0, "Three quarters as wide."),
+    "mobilenet_v1_050": ("mobilenet_v1", 0, 0, "Half as wide."),
+    "mobilenet_v1_025": ("mobilenet_v1", 0, 0, "A quarter as wide."),
+    "mobilenet_v2": ("mobilenet_v2", 0, 0, "Inverted residuals.", "mobilenet"),
+    "mobilenet_v2_140": ("mobilenet_v2", 0, 0, "1.4 times as wide."),
+    "mobilenet_v2_050": ("mobilenet_v2", 0, 0, "Half as wide."),
+    "mobilenet_v2_035": ("mobilenet_v2", 0, 0, "0.35 times as wide."),
+    "mobilenet_v3_large": ("mobilenet_v3", 0, 0, "Found by search.", "large"),
+    "mobilenet_v3_small": ("mobilenet_v3", 0, 0, "The small one.", "small"),
+    "mobilenet_v3_large_minimalistic": (
+        "mobilenet_v3",
+        0,
+        0,
+        "Large, of plain layers.",
+        "large_minimalistic",
+    ),
+    "mobilenet_v3_small_minimalistic": (
+        "mobilenet_v3",
+        0,
+        0,
+        "Small, of plain layers.",
+        "small_minimalistic",
+    ),
+    "mobilenet_edgetpu": ("mobilenet_v3", 0, 0, "For the Edge TPU.", "edge_tpu"),
+    "mobilenet_edgetpu_075": ("mobilenet_v3", 0, 0, "Three quarters as wide.", "edge_tpu_075"),
+    "nasnet_cifar": ("nasnet_cifar", 0, 0, "NASNet-A for CIFAR-10.", "build_nasnet_cifar"),
+    "nasnet_mobile": ("nasnet_mobile", 0, 0, "NASNet-A, small.", "build_nasnet_mobile"),
+    "nasnet_large": ("nasnet_large", 0, 0, "NASNet-A, large.", "build_nasnet_large"),
+    "pnasnet_mobile": ("pnasnet_mobile", 0, 0, "PNASNet-5, small.", "build_pnasnet_mobile"),
+    "pnasnet_large": ("pnasnet_large", 0, 0, "PNASNet-5, large.", "build_pnasnet_large"),
+}
+
+# Module and function, parameters, multiply-adds, summary, paper, details.
+OTHERS: dict[str, tuple[Any, ...]] = {
+    "i3d": ("i3d:i3d", 0, 0, "For videos: Inception v1 inflated in time.", I3D, VIDEO),
+    "s3dg": (
+        "s3dg:s3dg",
+        0,
+        0,
+        "For videos: space and time apart, gated.",
+        "Xie et al., 2017, arXiv:1712.04851",
+        VIDEO,
+    ),
+    "dcgan_generator": ("dcgan:generator", 0, 0, "From noise to images.", DCGAN, {"input": (64,)}),
+    "dcgan_discriminator": (
+        "dcgan:discriminator",
+        0,
+        0,
+        "Whether an image is real.",
+        DCGAN,
+        {"image_size": 32, "input": (32, 32, 3)},
+    ),
+    "pix2pix_generator": (
+        "pix2pix:pix2pix_generator",
+        0,
+        0,
+        "From images to images.",
+        PIX2PIX,
+        {**IMAGE, "arguments": {"num_outputs": 3}},
+    ),
+    "pix2pix_discriminator": (
+        "pix2pix:pix2pix_discriminator",
+        0,
+        0,
+        "Whether each patch is real.",
+        PIX2PIX,
+        {**IMAGE, "arguments": {"num_filters": (64, 128, 256, 512)}},
+    ),
+    "cyclegan_generator_resnet": (
+        "cyclegan:cyclegan_generator_resnet",
+        0,
+        0,
+        "From images to images of another kind.",
+        "Zhu et al., 2017, arXiv:1703.10593",
+        IMAGE,
+    ),
+}
+
+
+def _classifier(
+    name: str, family: str, parameters: int, multiply_adds: int, summary: str, function: str = ""
+) -> Offer:
+    module, size, channels, classes, preprocessing, paper = FAMILIES[family]
+    details = {
+        "parameters": parameters,
+        "multiply_adds": multiply_adds,
+        "image_size": size,
+        "preprocessing": preprocessing,
+        "paper": paper,
+        "classes": classes,
+        "input": (size, size, channels),
+    }
+    return Offer(f"slim_nets.{module}:{function or name}", summary, details)
+
+
+def _other(
+    place: str, parameters: int, multiply_adds: int, summary: str, paper: str, more: dict[str, Any]
+) -> Offer:
+    figures = {"parameters": parameters, "multiply_adds": multiply_adds, "paper": paper}
+    return Offer(f"slim_nets.{place}", summary, {**figures, **more})
 
 
 @hookimpl
 def slim_nets() -> dict[str, Offer]:
     return {
-        "lenet": Offer(
-            "slim_nets.lenet:lenet",
-            "LeNet with rectified linear units, for 28x28 digits.",
-            {
-                "parameters": 3_274_634,
-                "multiply_adds": 14_000_000,
-                "image_size": 28,
-                "preprocessing": "lenet",
-                "paper": "LeCun et al., 1998",
-            },
-        )
+        **{name: _classifier(name, *row) for name, row in CLASSIFIERS.items()},
+        **{name: _other(*row) for name, row in OTHERS.items()},
     }
 
 
 @hookimpl
 def slim_namespaces() -> dict[str, str]:
-    return {"nets": "slim_nets.factory"}
+    modules = [
+        "alexnet",
+        "analysis",
+        "cyclegan",
+        "dcgan",
+        "i3d_utils",
+        "inception",
+        "inception_utils",
+        "mobilenet.conv_blocks",
+        "mobilenet.mobilenet",
+        "mobilenet.mobilenet_v2",
+        "mobilenet.mobilenet_v3",
+        "nasnet.nasnet",
+        "nasnet.nasnet_utils",
+        "nasnet.pnasnet",
+        "pix2pix",
+        "resnet_utils",
+        "resnet_v1",
+        "resnet_v2",
+        "vgg",
+    ]
+    return {
+        "nets": "slim_nets.factory",
+        **{f"nets.{name}": f"slim_nets.{name}" for name in modules},
+    }
