@@ -11,7 +11,7 @@ import tensorflow as tf
 folder, *images = sys.argv[1:]
 model = tf.saved_model.load(folder)
 outputs = model.signatures["encoded"](tf.constant([Path(image).read_bytes() for image in images]))
-for image, probabilities in zip(images, outputs["probabilities"].numpy(), strict=True):
-    likeliest = int(probabilities.argmax())
-    label = model.labels[likeliest].numpy().decode()
-    print(f"{image}: {label} ({probabilities[likeliest]:.1%})")
+for image, label, probabilities in zip(
+    images, outputs["labels"].numpy(), outputs["probabilities"].numpy(), strict=True
+):
+    print(f"{image}: {label.decode()} ({probabilities.max():.1%})")

@@ -19,7 +19,8 @@ class Inference(tf.Module):
 
     Its two signatures take `images`, uint8 [batch, height, width, channels] of any size, and
     `encoded`, the bytes of image files, string [batch]. Both return a dict: `logits` and
-    `probabilities`, float32 [batch, classes], and `classes`, int64 [batch], the likeliest.
+    `probabilities`, float32 [batch, classes]; `classes`, int64 [batch], the likeliest, and
+    `labels`, string [batch], their names.
     """
 
     def __init__(self, task: Task, model: slim.Module) -> None:
@@ -28,8 +29,8 @@ class Inference(tf.Module):
         self._model = model
         pixels = tf.TensorSpec([None, None, None, task.channels], tf.uint8, "images")
         contents = tf.TensorSpec([None], tf.string, "encoded")
-        self.images = tf.function(self._classified, input_signature=[pixels])
-        self.encoded = tf.function(self._decoded, input_signature=[contents])
+        self.images = tf.function(self._classified, [pixels], autograph=False)
+        self.encoded = tf.function(self._decoded, [contents], autograph=False)
         self.labels = tf.constant(task.labels or [str(i) for i in range(task.num_classes)])
 
     @property
@@ -61,10 +62,12 @@ class Inference(tf.Module):
 
     def _predicted(self, ready: tf.Tensor) -> dict[str, tf.Tensor]:
         logits, _ = self._model(ready, is_training=False)
+        classes = tf.argmax(logits, axis=-1)
         return {
             "logits": logits,
             "probabilities": tf.nn.softmax(logits),
-            "classes": tf.argmax(logits, axis=-1),
+            "classes": classes,
+            "labels": tf.gather(self.labels, classes),
         }
 
 

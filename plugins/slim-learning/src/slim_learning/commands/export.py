@@ -11,7 +11,7 @@ def export(logdir: str, folder: str) -> None:
 
     Plain TensorFlow loads it. Its signature `serving_default` takes images, uint8 [batch, height,
     width, channels]; `encoded` takes the bytes of image files, string [batch]. Both return logits,
-    probabilities and classes.
+    probabilities, classes and their labels.
     """
     from slim_learning import record
     from slim_learning.inference import Inference, save
