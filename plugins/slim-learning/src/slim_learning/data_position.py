@@ -18,10 +18,9 @@ class DataPosition:
     """
 
     def __init__(self, dataset: tf.data.Dataset, strategy: tf.distribute.Strategy) -> None:
-        options = tf.data.Options()
-        # The state is then the positions of the sources, not the contents of shuffle buffers.
-        options.experimental_symbolic_checkpoint = True
-        self._dataset = dataset.with_options(options)
+        # The state holds the contents of shuffle buffers. `experimental_symbolic_checkpoint` would
+        # hold positions alone, and makes a pipeline that decodes images many times slower.
+        self._dataset = dataset
         self._strategy = strategy
         self._distributed = strategy.num_replicas_in_sync > 1
         self._taken = 0

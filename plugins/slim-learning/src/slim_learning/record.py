@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import importlib_metadata
+import numpy as np
 
 import slimcore.registry as registry
 from slimcore import hookimpl
@@ -133,13 +133,15 @@ def component(kind: str, name: str) -> dict[str, str]:
 
 def package_versions() -> dict[str, str]:
     """Returns the versions of Python, of TensorFlow and Keras, and of every plugin in use."""
-    versions = {"python": platform.python_version()}
-    for name in ("tensorflow", "keras", "numpy", "slimcore"):
-        try:
-            versions[name] = importlib_metadata.version(name)
-        except importlib_metadata.PackageNotFoundError:  # such as a build of another name
-            versions[name] = "unknown"
-    return versions | registry.current().distributions
+    import tensorflow as tf
+
+    return {
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": tf.keras.__version__,
+        "numpy": np.__version__,
+        **registry.current().distributions,
+    }
 
 
 def _now() -> str:

@@ -45,6 +45,10 @@ class TensorBoard:
 
         if folder not in self._writers:
             self._writers[folder] = tf.summary.create_file_writer(folder)
+        # What tf.summary.scalar writes; that function wants the package tensorboard installed.
+        kind = tf.compat.v1.SummaryMetadata(
+            plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars")
+        )
         with self._writers[folder].as_default():
             for name, value in scalars.items():
-                tf.summary.scalar(name, value, step=step)
+                tf.summary.write(name, tf.constant(value, tf.float32), step, kind)

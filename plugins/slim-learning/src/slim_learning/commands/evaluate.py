@@ -55,7 +55,7 @@ def _metric_fn(task: "Task", model: Any) -> Any:
 
     import slimcore as slim
 
-    def metric_fn(batch: dict[str, tf.Tensor]) -> Any:
+    def metric_fn(batch: Any) -> Any:
         logits, _ = model(batch["image"], is_training=False)
         predicted, labels, metrics = tf.argmax(logits, axis=-1), batch["label"], slim.metrics
         matrix = metrics.streaming_confusion_matrix(predicted, labels, task.num_classes)

@@ -76,7 +76,7 @@ def train(
     tf.keras.utils.set_random_seed(settings["seed"])
     model = task.model(settings["weight_decay"])
 
-    def loss_fn(batch: dict[str, tf.Tensor]) -> tf.Tensor:
+    def loss_fn(batch: Any) -> Any:
         logits, _ = model(batch["image"], is_training=True)
         slim.losses.sparse_softmax_cross_entropy(logits, batch["label"])
         return slim.losses.get_total_loss()
