@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from slim_layers.layer import Collections, Layer
 from slim_layers.utils import smart_cond
+from slimcore.randomness import next_seed
 from slimcore.scoping import add_arg_scope
 
 
@@ -48,10 +49,20 @@ def dropout(
             layer.refuse(f"got keep_prob={keep_prob}; it takes a number above 0 and up to 1")
         outputs = smart_cond(
             is_training,
-            lambda: tf.nn.dropout(inputs, 1.0 - keep_prob, noise_shape, seed),
+            lambda: _dropped(inputs, 1.0 - keep_prob, noise_shape, seed),
             lambda: tf.identity(inputs),
         )
         return layer.finish(outputs, None, outputs_collections)
+
+
+def _dropped(
+    inputs: tf.Tensor, rate: Any, noise_shape: Sequence[int | None] | tf.Tensor | None, seed: Any
+) -> tf.Tensor:
+    draw = next_seed()
+    if draw is None or seed is not None:
+        return tf.nn.dropout(inputs, rate, noise_shape, seed)
+    # In a training step: a resumed run drops what an uninterrupted one would.
+    return tf.nn.experimental.stateless_dropout(inputs, rate, draw, noise_shape=noise_shape)
 
 
 @add_arg_scope
