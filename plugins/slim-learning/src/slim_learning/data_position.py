@@ -17,10 +17,21 @@ class DataPosition:
     dataset is deterministic: seed its shuffling.
     """
 
-    def __init__(self, dataset: tf.data.Dataset, strategy: tf.distribute.Strategy) -> None:
+    def __init__(
+        self, dataset: tf.data.Dataset, strategy: tf.distribute.Strategy, repeat: bool = False
+    ) -> None:
+        """Starts at the beginning.
+
+        Args:
+            dataset: Of batches.
+            strategy: Whose replicas share each batch.
+            repeat: Whether the dataset begins anew at its end.
+        """
         # The state holds the contents of shuffle buffers. `experimental_symbolic_checkpoint` would
         # hold positions alone, and makes a pipeline that decodes images many times slower.
-        self._dataset = dataset
+        self._dataset = dataset.repeat() if repeat else dataset
+        # A dataset of slim.data tells which record of which file was at fault.
+        self.explain = getattr(dataset, "explain", lambda error: error)
         self._strategy = strategy
         self._distributed = strategy.num_replicas_in_sync > 1
         self._taken = 0

@@ -39,13 +39,15 @@ class Inference(tf.Module):
         return {"serving_default": self.images, "encoded": self.encoded}
 
     def classify_file(self, path: str) -> dict[str, tf.Tensor]:
-        """Returns what `encoded` says of one image file.
+        """Returns what the network says of one image file.
 
         Raises:
             DataError: It is not there, or no image that a decoder can read.
         """
         try:
-            return self.encoded(tf.constant([Path(path).read_bytes()]))
+            # Decoded here, outside of the function, where TensorFlow's error is about the file.
+            image = decode_image(Path(path).read_bytes(), channels=self._task.channels)
+            return self.images(image[tf.newaxis])
         except OSError as error:
             raise DataError(f"{path} cannot be read: {error.strerror}") from error
         except BAD_DATA as error:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
+from slim_data.faults import BAD_DATA
 
 import slimcore.checkpoints as checkpoints
 from slim_learning.data_position import DataPosition
@@ -19,13 +20,6 @@ from slimcore.events import Run, followed_by, tell
 SECONDS_A_CALL = 0.25
 # A slow network logs more often than every so many steps, so that one sees it move.
 SECONDS_A_LOG = 5.0
-DATA_ERRORS = (
-    tf.errors.DataLossError,
-    tf.errors.InvalidArgumentError,
-    tf.errors.NotFoundError,
-    tf.errors.PermissionDeniedError,
-    tf.errors.UnknownError,
-)
 
 
 @dataclass(frozen=True)
@@ -106,8 +100,7 @@ def train(
     """
     schedule = Schedule(number_of_steps, log_every_n_steps, save_interval_secs, save_interval_steps)
     kept = RunCheckpoints(logdir, keep_checkpoints)
-    batches = dataset if number_of_steps is None else dataset.repeat()
-    position = DataPosition(batches, train_op.strategy)
+    position = DataPosition(dataset, train_op.strategy, repeat=number_of_steps is not None)
     train_op.build(position.element_spec)
     path = kept.latest()
     if path:
@@ -219,8 +212,8 @@ class _Loop:
                 f"checkpoint is {saved or 'none yet'}. Lower the learning rate, clip gradients, or "
                 "look for such values in the data"
             )
-        if isinstance(error, DATA_ERRORS) and "IteratorGetNext" in text:
-            return DataError(f"a batch cannot be read: {text.splitlines()[0]}")
+        if isinstance(error, BAD_DATA) and "IteratorGetNext" in text:
+            return self._position.explain(error)
         return error
 
     def _log(self) -> None:
