@@ -60,8 +60,8 @@ def conv3d_spatiotemporal(
         kernel_size: Frames, height and width.
         stride: One number, or one for each of frames, height and width.
         padding: "SAME" or "VALID".
-        activation_fn: Of the convolution in space.
-        normalizer_fn: Of the convolution in space.
+        activation_fn: Of both convolutions.
+        normalizer_fn: Of the convolution in space; that in time has biases.
         normalizer_params: Further arguments of it.
         weights_regularizer: Of all weights.
         separable: Whether a kernel of several frames becomes two: in space, then in time
@@ -93,7 +93,7 @@ def conv3d_spatiotemporal(
         [frames, 1, 1],
         stride=[strides[0], 1, 1],
         padding=padding,
-        activation_fn=None,
+        activation_fn=activation_fn,
         normalizer_fn=None,
         weights_initializer=center_initializer(),
         weights_regularizer=weights_regularizer,
