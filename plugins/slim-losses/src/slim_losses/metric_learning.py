@@ -28,7 +28,7 @@ from slim_losses.distances import (
     pairwise_distance,
     safe_sqrt,
 )
-from slim_losses.inputs import here, printed
+from slim_losses.inputs import here, printed, require
 from slimcore.debugging import check_range
 from slimcore.errors import ShapeError
 
@@ -205,6 +205,7 @@ def npairs_loss_multilabel(
     """
     loss = "npairs_loss_multilabel"
     with tf.name_scope("npairs_loss_multilabel"):
+        require(loss, sparse_labels=sparse_labels)
         _, anchor, positive = labeled(
             loss,
             tf.zeros([len(sparse_labels)]),
