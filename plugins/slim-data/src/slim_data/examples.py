@@ -7,13 +7,20 @@ from typing import Any
 import tensorflow as tf
 
 from slim_data.dataset import Dataset
-from slimcore.errors import InputError
+from slim_data.images import Image
+from slim_data.item_handlers import Features
+from slim_data.preprocessing import Preprocessing
+from slim_data.tfexample_decoder import TFExampleDecoder
+from slimcore.errors import InputError, nearest
 
 Preprocess = Callable[..., tf.Tensor]
 
 
 class ExampleFunction:
-    """From a serialized example and a seed [2] to a dict of tensors."""
+    """From a serialized example and a seed [2] to a dict of tensors.
+
+    It is applied whole, or in two steps, of which the first parses many examples at once.
+    """
 
     def __init__(
         self,
@@ -35,33 +42,83 @@ class ExampleFunction:
         self._takes_seed = preprocess is not None and _takes(preprocess, "seed")
         self._size = (image_size, image_size) if isinstance(image_size, int) else image_size
         self._is_training = is_training
+        self._to_parse = self._needed_features()
 
     @tf.autograph.experimental.do_not_convert
     def __call__(self, record: tf.Tensor, seed: tf.Tensor) -> dict[str, Any]:
         """Decodes and prepares one example."""
-        example = dict(zip(self._items, self._decoder.decode(record, self._items), strict=True))
-        if "image" in example:
-            example["image"] = self._prepared(example["image"], seed)
-        if "label" in example and self._num_classes:
-            label = example["label"]
-            fits = tf.reduce_all((label >= 0) & (label < self._num_classes))
-            reason = f"the label is not one of 0 to {self._num_classes - 1}:"
-            with tf.control_dependencies([tf.debugging.Assert(fits, [reason, label])]):
-                example["label"] = tf.identity(label)
-        return example
+        if self._to_parse is not None:
+            return self.from_features(tf.io.parse_single_example(record, self._to_parse), seed)
+        items = dict(zip(self._items, self._decoder.decode(record, self._items), strict=True))
+        if "image" in items:
+            items["image"] = self._prepared(items["image"], seed)
+        return self._checked(items)
+
+    @property
+    def parses_in_batches(self) -> bool:
+        """Whether many examples can be parsed at once: every feature has one shape in all."""
+        fixed = tf.io.FixedLenFeature
+        return self._to_parse is not None and all(
+            isinstance(feature, fixed) for feature in self._to_parse.values()
+        )
+
+    def parse(self, records: tf.Tensor) -> Features:
+        """Parses many examples at once."""
+        return tf.io.parse_example(records, self._to_parse)
+
+    @tf.autograph.experimental.do_not_convert
+    def from_features(self, features: Features, seed: tf.Tensor) -> dict[str, Any]:
+        """Makes the items of one example from its features, and prepares them."""
+        handlers = self._decoder.items_to_handlers
+        names = [name for name in self._items if name != "image"]
+        items = dict(zip(names, self._decoder.items_from(features, names), strict=True))
+        if "image" in self._items:
+            items["image"] = self._prepared_from(features, handlers["image"], seed)
+        return self._checked({name: items[name] for name in self._items})
+
+    def _needed_features(self) -> dict[str, Any] | None:
+        if not isinstance(self._decoder, TFExampleDecoder):
+            return None
+        handlers = self._decoder.items_to_handlers
+        keys = dict.fromkeys(key for item in self._items for key in handlers[item].keys)
+        features = self._decoder.keys_to_features
+        return {key: features[key] for key in keys if key in features}
+
+    def _prepared_from(self, features: Features, handler: Any, seed: tf.Tensor) -> tf.Tensor:
+        preprocess = self._preprocess
+        windowed = isinstance(preprocess, Preprocessing) and preprocess.window is not None
+        if not (windowed and isinstance(handler, Image)):
+            return self._prepared(handler.tensors_to_item(features), seed)
+        height, width = self._wanted_size(None)
+        rest = height, width, self._is_training, seed
+        image = handler.window_of(features, lambda shape: preprocess.window(shape, *rest))
+        return preprocess.finish(image, *rest)
 
     def _prepared(self, image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         if self._preprocess is None:
             image = tf.cast(image, tf.float32)
             return image if self._size is None else tf.image.resize(image, self._size)
-        height, width = self._size or image.shape[:2]
-        if height is None or width is None:
-            raise InputError(
-                "the images differ in size, and preprocessing needs to know which size to make: "
-                "give image_size, such as the network's default_image_size"
-            )
+        height, width = self._wanted_size(image)
         chance = {"seed": seed} if self._takes_seed else {}
         return self._preprocess(image, height, width, self._is_training, **chance)
+
+    def _wanted_size(self, image: tf.Tensor | None) -> tuple[int, int]:
+        height, width = self._size or ((None, None) if image is None else image.shape[:2])
+        if height is None or width is None:
+            raise InputError(
+                "preprocessing needs to know which size to make: give image_size, such as the "
+                "network's default_image_size"
+            )
+        return height, width
+
+    def _checked(self, items: dict[str, Any]) -> dict[str, Any]:
+        if "label" in items and self._num_classes:
+            label = items["label"]
+            fits = tf.reduce_all((label >= 0) & (label < self._num_classes))
+            reason = f"the label is not one of 0 to {self._num_classes - 1}:"
+            with tf.control_dependencies([tf.debugging.Assert(fits, [reason, label])]):
+                items["label"] = tf.identity(label)
+        return items
 
 
 def _chosen(available: Sequence[str], wanted: Sequence[str] | None) -> list[str]:
@@ -70,7 +127,10 @@ def _chosen(available: Sequence[str], wanted: Sequence[str] | None) -> list[str]
         return usual or list(available)
     for item in wanted:
         if item not in available:
-            raise InputError(f"the dataset has no item {item!r}; it has {', '.join(available)}")
+            raise InputError(
+                f"the dataset has no item {item!r}. Close: {nearest(item, available)}. "
+                f"It has {', '.join(available)}"
+            )
     return list(wanted)
 
 

@@ -49,8 +49,11 @@ class Scan:
         for path in self.files:
             number = 0
             records = record_dataset(self.dataset, tf.constant([path]))
+            examples = records.map(
+                lambda record: self.example(record, tf.zeros([2], tf.int64)), tf.data.AUTOTUNE
+            )
             try:
-                for _ in records.map(self._tried, tf.data.AUTOTUNE, deterministic=True):
+                for _ in examples:
                     number += 1
             except BAD_DATA as error:
                 one_a_file = self.dataset.reader in (
@@ -61,21 +64,23 @@ class Scan:
                 return DataError(f"{place}: {reason(error)}")
         return None
 
-    def _tried(self, record: tf.Tensor) -> tf.Tensor:
-        made = tf.nest.flatten(self.example(record, tf.zeros([2], tf.int64)))
-        with tf.control_dependencies([tf.convert_to_tensor(m) for m in made]):
-            return tf.constant(True)
-
 
 def reason(error: BaseException) -> str:
     """Returns the first line of TensorFlow's message, without its names of nodes."""
-    message = str(getattr(error, "message", "") or error)
-    message = re.sub(r"\{\{[^}]*\}\}\s*|\[Op:[^\]]*\]", "", message.strip()).partition("\n")[0]
-    return re.sub(r"\s+name:\s*$", "", message.removeprefix("assertion failed: ")).strip()
+    message = str(getattr(error, "message", "") or error).strip()
+    message = re.sub(r"\{\{[^}]*\}\}\s*|\[Op:[^\]]*\]", "", message).partition("\n")[0]
+    message = re.sub(r"^Error in user-defined function.*?Iterator::\S+: ", "", message)
+    message = re.sub(r"\s+name:\s*$", "", message)
+    if message.startswith("assertion failed: "):
+        parts = re.findall(r"\[(.*?)\](?= \[|$)", message)
+        return " ".join(parts)
+    return message.strip()
 
 
-def explained(stream: tf.data.Dataset, scan: Scan) -> tf.data.Dataset:
-    """Makes a dataset raise a DataError that names file and record when it is iterated over.
+def explained(
+    stream: tf.data.Dataset, explain: Callable[[tf.errors.OpError], Exception]
+) -> tf.data.Dataset:
+    """Makes a dataset raise what `explain` makes of an error when it is iterated over.
 
     It stays the dataset it is, and so do its iterators: each only becomes an instance of a subclass
     of its class, so that everything that takes a `tf.data.Dataset` takes it.
@@ -86,11 +91,12 @@ def explained(stream: tf.data.Dataset, scan: Scan) -> tf.data.Dataset:
         iterator = plain(self)
         if tf.executing_eagerly():
             kind = type(iterator)
-            methods = {name: _watched(getattr(kind, name), scan) for name in _STEPS}
+            methods = {name: _watched(getattr(kind, name), explain) for name in _STEPS}
             _become(iterator, methods)
         return iterator
 
-    _become(stream, {"__iter__": iterate})
+    # For whoever iterates inside of a tf.function, where the error passes no iterator of ours.
+    _become(stream, {"__iter__": iterate, "explain": staticmethod(explain)})
     return stream
 
 
@@ -103,12 +109,14 @@ def _become(thing: Any, methods: dict[str, Any]) -> None:
     thing.__class__ = type(kind.__name__, (kind,), {"__slots__": (), **methods})
 
 
-def _watched(step: Callable[[Any], Any], scan: Scan) -> Callable[[Any], Any]:
+def _watched(
+    step: Callable[[Any], Any], explain: Callable[[tf.errors.OpError], Exception]
+) -> Callable[[Any], Any]:
     @functools.wraps(step)
     def watched(self: Any) -> Any:
         try:
             return step(self)
         except BAD_DATA as error:
-            raise scan.explain(error) from error
+            raise explain(error) from error
 
     return watched

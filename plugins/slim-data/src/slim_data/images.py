@@ -44,9 +44,10 @@ class Image(ItemHandler):
         Args:
             image_key: The feature with the encoded picture, "image/encoded" by default.
             format_key: The feature with the format, "image/format" by default.
-            shape: [height, width, channels], to check and to state; must be given for raw pixels.
+            shape: [height, width, channels], which pictures are reshaped to; raw pixels need it.
             channels: 0 or None (as in the picture), 1, 3 or 4.
-            dtype: Of the pixels: uint8, or uint16 for 16-bit PNGs, or the type of raw pixels.
+            dtype: Of the pixels: uint8; uint16 for all the bits of a PNG; of raw pixels, what they
+                are. Any other is a cast of uint8.
             repeated: Whether the feature is a list of pictures, all of one size.
             dct_method: For JPEG: "INTEGER_FAST", "INTEGER_ACCURATE" or "".
         """
@@ -59,15 +60,6 @@ class Image(ItemHandler):
         self._repeated = repeated
         self._dct_method = dct_method
 
-    @property
-    def channels(self) -> int:
-        """Channels to decode to; 0 means as many as the picture has."""
-        return self._channels
-
-    def contents(self, keys_to_tensors: Features) -> tf.Tensor:
-        """Returns the encoded picture."""
-        return keys_to_tensors[self._image_key]
-
     def tensors_to_item(self, keys_to_tensors: Features) -> tf.Tensor:
         """Returns the pixels.
 
@@ -79,12 +71,62 @@ class Image(ItemHandler):
         if isinstance(contents, tf.SparseTensor):
             contents = tf.sparse.to_dense(contents, default_value="")
         if self._repeated:
-            return tf.map_fn(
-                lambda one: self._decoded(one, image_format),
-                contents,
-                fn_output_signature=self._dtype,
-            )
+            return self._each_decoded(contents, image_format)
         return self._decoded(tf.reshape(contents, []), image_format)
+
+    def window_of(
+        self, keys_to_tensors: Features, choose: Callable[[tf.Tensor], tf.Tensor]
+    ) -> tf.Tensor:
+        """Returns a window of the picture. Of a JPEG only the window is decoded.
+
+        Args:
+            keys_to_tensors: As in `tensors_to_item`.
+            choose: From the shape of the picture, int32 [3], to int32 [y, x, height, width].
+
+        Returns:
+            Tensor [height of the window, width of the window, channels] of `dtype`.
+        """
+
+        def whole() -> tf.Tensor:
+            image = self.tensors_to_item(keys_to_tensors)
+            y, x, height, width = tf.unstack(choose(tf.shape(image)), 4)
+            return image[y : y + height, x : x + width]
+
+        parts = self._parts_of_jpeg()
+        if parts is None:
+            return whole()
+        contents = tf.reshape(keys_to_tensors[self._image_key], [])
+        start, signature = _SIGNATURES["image/jpeg"]
+        shape_of, decode_and_crop = parts
+        return tf.cond(
+            tf.equal(tf.strings.substr(contents, start, len(signature)), signature),
+            lambda: decode_and_crop(contents, choose(shape_of(contents)), channels=self._channels),
+            whole,
+        )
+
+    def _parts_of_jpeg(self) -> tuple[Callable[..., Any], Callable[..., Any]] | None:
+        """Returns what reads a JPEG's shape and what decodes a part, if the decoder has both."""
+        plain = not self._repeated and self._dtype == tf.uint8 and self._shape is None
+        if not plain or self._dct_method:
+            return None
+        try:
+            decoder = registry.lookup("decoder", "image/jpeg")
+        except SlimError:
+            return None  # as in `_branch`, only a JPEG needs it
+        if not hasattr(decoder, "decode_and_crop"):
+            return None
+        return decoder.extract_shape, decoder.decode_and_crop
+
+    def _each_decoded(self, contents: tf.Tensor, image_format: tf.Tensor) -> tf.Tensor:
+        shape = self._static_shape()
+        images = tf.map_fn(
+            lambda one: self._decoded(one, image_format),
+            contents,
+            fn_output_signature=tf.TensorSpec(shape, self._dtype),
+        )
+        # A list without pictures tells no size.
+        images.set_shape([None, *shape])
+        return images
 
     def _decoded(self, contents: tf.Tensor, image_format: tf.Tensor) -> tf.Tensor:
         image = decode_image(
@@ -95,12 +137,19 @@ class Image(ItemHandler):
             shape=self._shape,
             dct_method=self._dct_method,
         )
-        if self._shape is not None:
-            return tf.ensure_shape(image, self._shape)
-        image.set_shape([None, None, self._channels or None])
+        shape = self._static_shape()
+        if None not in shape:
+            return tf.reshape(image, shape)
+        image.set_shape(shape)
         return image
 
+    def _static_shape(self) -> list[int | None]:
+        if self._shape is None:
+            return [None, None, self._channels or None]
+        return list(self._shape)
 
+
+@tf.autograph.experimental.do_not_convert
 def decode_image(
     contents: tf.Tensor,
     image_format: tf.Tensor | str = "",
@@ -131,10 +180,11 @@ def decode_image(
         for name in registry.current().names("decoder")
         if name.startswith("image/") and name not in (*known, _RAW)
     ]
-    options = {"channels": channels, "dtype": dtype, "dct_method": dct_method}
+    depth = tf.uint16 if dtype == tf.uint16 else tf.uint8
+    options = {"channels": channels, "dtype": depth, "dct_method": dct_method}
     branches = [
         lambda: _decode_raw(contents, dtype, shape),
-        *(_branch(name, contents, options) for name in (*known, *others)),
+        *(_branch(name, contents, options, dtype) for name in (*known, *others)),
         lambda: _refusal(contents, dtype, "no image of a format known here; it begins with"),
     ]
     index = _format_index(contents, tf.convert_to_tensor(image_format), known, others)
@@ -152,13 +202,15 @@ def _format_index(
     )
     name = tf.strings.join(["image/", tf.strings.lower(tf.reshape(image_format, []))])
     # Raw pixels may begin like anything, so that what the example says comes first for them.
-    fits = [name == _RAW, *tf.unstack(tf.equal(found, signatures)), *(name == o for o in others)]
-    fits = tf.stack([*fits, True])
+    # `==` would compare objects in a TF1 graph.
+    named = tf.equal(name, [_RAW, *others])
+    fits = tf.concat([named[:1], tf.equal(found, signatures), named[1:], [True]], 0)
     return tf.argmax(tf.cast(fits, tf.int32), output_type=tf.int32)
 
 
-def _branch(name: str, contents: tf.Tensor, options: dict[str, Any]) -> Callable[[], tf.Tensor]:
-    dtype = options["dtype"]
+def _branch(
+    name: str, contents: tf.Tensor, options: dict[str, Any], dtype: tf.DType
+) -> Callable[[], tf.Tensor]:
     try:
         decoder = registry.lookup("decoder", name)
     except SlimError as error:
@@ -166,9 +218,7 @@ def _branch(name: str, contents: tf.Tensor, options: dict[str, Any]) -> Callable
         trouble = f"{error}; given"
         return lambda: _refusal(contents, dtype, trouble)
     accepted = _accepted(decoder, options)
-    if dtype not in (tf.uint8, accepted.get("dtype")):
-        return lambda: _refusal(contents, dtype, f"decoder {name} cannot give {dtype.name}; given")
-    return lambda: decoder(contents, **accepted)
+    return lambda: tf.cast(decoder(contents, **accepted), dtype)
 
 
 def _accepted(decoder: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:

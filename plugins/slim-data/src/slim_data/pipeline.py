@@ -9,10 +9,15 @@ import tensorflow as tf
 import slimcore.registry as registry
 from slim_data.dataset import Dataset
 from slim_data.examples import ExampleFunction, Preprocess
-from slim_data.faults import Scan, explained
+from slim_data.faults import Scan, explained, reason
+from slim_data.skipping import leave_out, records_with_origin
 from slim_data.sources import find_files, record_dataset
+from slimcore.errors import DataError
 
 __all__ = ["get_dataset", "load"]
+
+FILES_AT_A_TIME = 16
+PARSED_AT_ONCE = 64
 
 
 def get_dataset(
@@ -91,15 +96,13 @@ def load(
         InputError: An argument does not fit.
     """
     dataset = get_dataset(dataset, split, dataset_dir)
-    what = f"dataset {getattr(dataset, 'name', 'given')}"
-    files = find_files(dataset.data_sources, what)
+    files = find_files(dataset.data_sources, f"dataset {getattr(dataset, 'name', 'given')}")
     seed = int(np.random.randint(2**31)) if seed is None else seed
     repeat = is_training if repeat is None else repeat
     shuffle = is_training if shuffle is None else shuffle
-    drop_remainder = is_training if drop_remainder is None else drop_remainder
     example = ExampleFunction(dataset, items, _preprocess(preprocessing), image_size, is_training)
 
-    stream = _records(dataset, files, shard, seed if shuffle else None)
+    stream = _records(dataset, files, shard, seed if shuffle else None, skip_corrupt > 0)
     if cache and is_training:
         stream = stream.cache("" if cache is True else cache)
     if shuffle:
@@ -108,42 +111,72 @@ def load(
     if repeat:
         stream = stream.repeat(None if repeat is True else repeat)
     # The number of an example decides its distortions, however many are decoded at a time.
-    stream = stream.enumerate()
-    if skip_batches:
-        stream = stream.skip(skip_batches * batch_size)
-    stream = stream.map(
-        lambda number, record: example(record, tf.stack([tf.cast(seed, tf.int64), number])),
-        num_parallel_calls,
-    )
+    stream = stream.enumerate().skip(skip_batches * batch_size)
+    stream = _examples(stream, example, seed, skip_corrupt, num_parallel_calls)
     if cache and not is_training:
         stream = stream.cache("" if cache is True else cache)
-    stream = stream.batch(batch_size, drop_remainder=drop_remainder)
-    options = tf.data.Options()
-    options.deterministic = True
-    stream = stream.prefetch(tf.data.AUTOTUNE).with_options(options)
-    return explained(stream, Scan(dataset, files, example))
+    drop_remainder = is_training if drop_remainder is None else drop_remainder
+    stream = stream.batch(batch_size, drop_remainder).prefetch(tf.data.AUTOTUNE)
+    stream = stream.with_options(_options())
+    if skip_corrupt:
+        return explained(stream, lambda error: DataError(reason(error)))
+    return explained(stream, Scan(dataset, files, example).explain)
 
 
 def _records(
-    dataset: Dataset, files: Sequence[str], shard: tuple[int, int] | None, seed: int | None
+    dataset: Dataset,
+    files: Sequence[str],
+    shard: tuple[int, int] | None,
+    seed: int | None,
+    with_origin: bool,
 ) -> tf.data.Dataset:
-    paths = tf.data.Dataset.from_tensor_slices(list(files))
-    by_file = shard is not None and shard[1] <= len(files)
-    if shard and by_file:
-        paths = paths.shard(shard[1], shard[0])
+    """Reads the records of several files side by side; of the files in `shard` alone, if given."""
+    read = records_with_origin if with_origin else record_dataset
+    index, count = shard or (0, 1)
+    by_file = count <= len(files)
+    paths = tf.data.Dataset.from_tensor_slices(files[index::count] if by_file else files)
     if seed is not None:
         paths = paths.shuffle(len(files), seed, reshuffle_each_iteration=True)
-    if len(files) == 1:
-        records = record_dataset(dataset, tf.constant(files))
-    else:
-        records = paths.interleave(
-            lambda path: record_dataset(dataset, path),
-            cycle_length=min(len(files), 16),
-            num_parallel_calls=tf.data.AUTOTUNE,
+    records = paths.interleave(
+        lambda path: read(dataset, path),
+        cycle_length=min(len(files), FILES_AT_A_TIME),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+    return records if by_file else records.shard(count, index)
+
+
+def _examples(
+    stream: tf.data.Dataset,
+    example: ExampleFunction,
+    seed: int,
+    skip_corrupt: int,
+    num_parallel_calls: int,
+) -> tf.data.Dataset:
+    """Makes examples of pairs of a number and a record."""
+
+    def chance(number: tf.Tensor) -> tf.Tensor:
+        return tf.stack([tf.constant(seed, tf.int64), number])
+
+    if skip_corrupt:
+        make = lambda record, number: example(record, chance(number))  # noqa: E731
+        return leave_out(stream, make, skip_corrupt, num_parallel_calls)
+    if example.parses_in_batches:
+        parsed = stream.batch(PARSED_AT_ONCE).map(
+            lambda numbers, records: (numbers, example.parse(records)), num_parallel_calls
         )
-    if shard and not by_file:
-        records = records.shard(shard[1], shard[0])
-    return records
+        return parsed.unbatch().map(
+            lambda number, features: example.from_features(features, chance(number)),
+            num_parallel_calls,
+        )
+    return stream.map(lambda number, record: example(record, chance(number)), num_parallel_calls)
+
+
+def _options() -> tf.data.Options:
+    options = tf.data.Options()
+    options.deterministic = True
+    # The files are the state outside of the graph, and an iterator is saved without them.
+    options.experimental_external_state_policy = tf.data.experimental.ExternalStatePolicy.IGNORE
+    return options
 
 
 def _preprocess(preprocessing: str | Preprocess | None) -> Preprocess | None:

@@ -37,13 +37,29 @@ def slim_preprocessing():
 
 
 @hookimpl
+def slim_data_providers():
+    return {
+        "DatasetDataProvider": Offer(
+            "slim_data.dataset_data_provider:DatasetDataProvider",
+            "examples of a dataset in a graph, through queues",
+        ),
+    }
+
+
+@hookimpl
 def slim_namespaces():
+    modules = (
+        "data_decoder",
+        "data_provider",
+        "dataset",
+        "dataset_data_provider",
+        "parallel_reader",
+        "prefetch_queue",
+        "tfexample_decoder",
+    )
+    # As in tf-slim, each is there twice: slim.dataset and slim.data.dataset.
     return {
         "data": "slim_data.pipeline",
-        "data.data_decoder": "slim_data.data_decoder",
-        "data.dataset": "slim_data.dataset",
-        "data.tfexample_decoder": "slim_data.tfexample_decoder",
-        "data_decoder": "slim_data.data_decoder",
-        "dataset": "slim_data.dataset",
-        "tfexample_decoder": "slim_data.tfexample_decoder",
+        **{name: f"slim_data.{name}" for name in modules},
+        **{f"data.{name}": f"slim_data.{name}" for name in modules},
     }

@@ -27,6 +27,8 @@ def find_files(data_sources: str | Sequence[str], what: str = "dataset") -> list
     """
     patterns = [data_sources] if isinstance(data_sources, str) else list(data_sources)
     files = []
+    if not patterns:
+        raise DataError(f"{what}: no file is given")
     for pattern in patterns:
         # A path may hold characters that a pattern would take for its own.
         found = [pattern] if tf.io.gfile.exists(pattern) else _matches(pattern)
@@ -107,6 +109,11 @@ def record_dataset(dataset: Dataset, files: tf.Tensor) -> tf.data.Dataset:
         "equivalent. Use TFRecordReader, TextLineReader, FixedLengthRecordReader, "
         "WholeFileReader or IdentityReader of tf.compat.v1"
     )
+
+
+def is_plain_tfrecord(reader: Any) -> bool:
+    """Returns whether a reader cuts uncompressed TFRecords."""
+    return reader in (tf.compat.v1.TFRecordReader, tf.data.TFRecordDataset)
 
 
 def _compression(options: Any) -> str | None:

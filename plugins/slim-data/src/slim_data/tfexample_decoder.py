@@ -5,6 +5,12 @@ from typing import Any
 
 import tensorflow as tf
 
+from slim_data.boxes import (
+    BoundingBox,
+    BoundingBoxSequence,
+    KeypointsSequence,
+    NumBoxesSequence,
+)
 from slim_data.data_decoder import DataDecoder
 from slim_data.images import Image
 from slim_data.item_handlers import (
@@ -20,10 +26,14 @@ from slimcore.errors import InputError, nearest
 
 __all__ = [
     "BackupHandler",
+    "BoundingBox",
+    "BoundingBoxSequence",
     "Image",
     "ItemHandler",
     "ItemHandlerCallback",
+    "KeypointsSequence",
     "LookupTensor",
+    "NumBoxesSequence",
     "SparseTensor",
     "TFExampleDecoder",
     "TFSequenceExampleDecoder",
