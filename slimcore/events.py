@@ -57,8 +57,9 @@ def tell(event: str, **arguments: Any) -> None:
             impl.function(*(arguments[name] for name in impl.argnames))
         except Exception as error:  # a follower's fault is not the run's
             manager.unregister(impl.plugin)
+            name = getattr(impl.plugin, "__name__", type(impl.plugin).__name__)
             warnings.warn(
-                f"{impl.plugin_name} no longer follows this run: its hook {event} raised "
+                f"{name} no longer follows this run: its hook {event} raised "
                 f"{type(error).__name__}: {error}",
                 RuntimeWarning,
                 stacklevel=2,
