@@ -61,12 +61,12 @@ class Thresholds:
             side = "right" if self.reached else "left"
             flat = tf.searchsorted(self.ascending, tf.reshape(predictions, [-1]), side)
             return tf.reshape(flat, tf.shape(predictions))
-        # Of even thresholds only the nearest needs a look. The bounds come before the cast, which
-        # is undefined beyond int32, and after it for NaN, of which it makes anything.
+        # Of even thresholds only the nearest needs a look. It is bounded before the cast, which is
+        # undefined beyond int32, and after it for NaN, of which the cast makes 0 or less.
         last = len(self.given) - 1
-        nearest = (predictions - self.ascending[0]) * np.float32(1 / self.step) + 0.5
-        index = tf.cast(tf.clip_by_value(nearest, 0.0, last + 0.5), tf.int32)
-        index = tf.clip_by_value(index, 0, last)
+        nearest = predictions * np.float32(1 / self.step)
+        nearest += np.float32(0.5 - self.ascending[0] / self.step)
+        index = tf.maximum(tf.cast(tf.clip_by_value(nearest, 0.0, last + 0.5), tf.int32), 0)
         threshold = tf.gather(self.ascending, index)
         above = predictions >= threshold if self.reached else predictions > threshold
         return index + tf.cast(above, tf.int32)
@@ -88,22 +88,22 @@ class Counts:
 
     @property
     def recall(self) -> tf.Tensor:
-        """Which fraction of the positive examples is found, float32 [T]."""
+        """Which fraction of the positive examples is found, float64 [T]."""
         return _ratio_or_one(self.true_positives, self.false_negatives)
 
     @property
     def precision(self) -> tf.Tensor:
-        """Which fraction of the positive predictions is right, float32 [T]."""
+        """Which fraction of the positive predictions is right, float64 [T]."""
         return _ratio_or_one(self.true_positives, self.false_positives)
 
     @property
     def false_positive_rate(self) -> tf.Tensor:
-        """Which fraction of the negative examples is predicted positive, float32 [T]."""
+        """Which fraction of the negative examples is predicted positive, float64 [T]."""
         return ratio(self.false_positives, self.false_positives + self.true_negatives)
 
     @property
     def specificity(self) -> tf.Tensor:
-        """Which fraction of the negative examples is predicted negative, float32 [T]."""
+        """Which fraction of the negative examples is predicted negative, float64 [T]."""
         return ratio(self.true_negatives, self.false_positives + self.true_negatives)
 
 

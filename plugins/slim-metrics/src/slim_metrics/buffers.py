@@ -79,19 +79,19 @@ def keep_rows(
     rows: tf.Tensor,
     value_of: Callable[[tf.Tensor], Any],
     max_size: int | None = None,
+    dtype: tf.DType | None = None,
 ) -> ValueAndUpdate:
     """Adds rows to the state of a metric, and returns the value of all rows so far.
 
     In a graph the update returns how many rows there are, since the value may be costly.
     """
     buffer = Buffer(rows.shape[1:], rows.dtype, max_size)
-    if in_graph():
-        return m.deliver(
-            lambda: buffer.append(rows), lambda: value_of(buffer.read_here()), tf.identity
-        )
 
     def grow() -> tf.Tensor:
-        buffer.append(rows)
-        return buffer.read_here()
+        count = buffer.append(rows)
+        return count if in_graph() else buffer.read_here()
 
-    return m.deliver(grow, lambda: value_of(buffer.read()), value_of)
+    def read() -> Any:
+        return value_of(buffer.read_here() if in_graph() else buffer.read())
+
+    return m.deliver(grow, read, value_of, update_of=lambda count: count, dtype=dtype)

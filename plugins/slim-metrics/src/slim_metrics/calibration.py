@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from slim_metrics.state import Names, Sums, ValueAndUpdate, metric
+from slim_metrics.state import Names, Sums, ValueAndUpdate, metric, ratio
 from slim_metrics.weighting import bincount, broadcast, is_positive
 from slimcore.debugging import check_range
 from slimcore.errors import InputError
@@ -47,7 +47,7 @@ def streaming_expected_calibration_error(
 
     def error(sums: Sums) -> tf.Tensor:
         gaps = tf.reduce_sum(tf.abs(sums["right"] - sums["confidence"]))
-        return tf.cast(tf.math.divide_no_nan(gaps, tf.reduce_sum(sums["count"])), tf.float32)
+        return ratio(gaps, tf.reduce_sum(sums["count"]))
 
     function, default = "streaming_expected_calibration_error", "expected_calibration_error"
     with metric(function, name, default, metrics_collections, updates_collections) as m:

@@ -44,8 +44,8 @@ def streaming_mean_iou(
     def mean_iou(sums: Sums) -> tf.Tensor:
         hits, predicted, labelled = _by_class(sums)
         union = predicted + labelled - hits
-        seen = tf.math.count_nonzero(union, dtype=tf.float32)
-        return tf.math.divide_no_nan(tf.reduce_sum(ratio(hits, union)), seen)
+        seen = tf.math.count_nonzero(union, dtype=tf.float64)
+        return ratio(tf.reduce_sum(ratio(hits, union)), seen)
 
     function = "streaming_mean_iou"
     with metric(function, name, "mean_iou", metrics_collections, updates_collections) as m:
@@ -86,13 +86,13 @@ def cohen_kappa(
     def kappa(sums: Sums) -> tf.Tensor:
         hits, predicted, labelled = _by_class(sums)
         total = tf.reduce_sum(labelled)
-        by_chance = tf.math.divide_no_nan(tf.reduce_sum(predicted * labelled), total)
-        return tf.math.divide_no_nan(tf.reduce_sum(hits) - by_chance, total - by_chance)
+        by_chance = ratio(tf.reduce_sum(predicted * labelled), total)
+        return ratio(tf.reduce_sum(hits) - by_chance, total - by_chance)
 
     function = "cohen_kappa"
     with metric(function, name, "cohen_kappa", metrics_collections, updates_collections) as m:
         matrix = confusion_matrix(m, predictions_idx, labels, num_classes, weights)
-        return m.add_up({_MATRIX: matrix}, kappa)
+        return m.add_up({_MATRIX: matrix}, kappa, dtype=tf.float64)
 
 
 def streaming_f1_score(
@@ -134,7 +134,7 @@ def streaming_f1_score(
             return ratio(2 * hits, predicted + labelled)
         f1 = ratio(2 * hits, predicted + labelled)
         share = labelled if average == "weighted" else tf.cast(predicted + labelled > 0, tf.float64)
-        return ratio(tf.reduce_sum(tf.cast(f1, tf.float64) * share), tf.reduce_sum(share))
+        return ratio(tf.reduce_sum(f1 * share), tf.reduce_sum(share))
 
     if average not in ("macro", "weighted", "micro"):
         raise InputError(

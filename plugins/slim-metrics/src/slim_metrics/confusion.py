@@ -40,7 +40,11 @@ def streaming_confusion_matrix(
     function, default = "streaming_confusion_matrix", "confusion_matrix"
     with metric(function, name, default, metrics_collections, updates_collections) as m:
         matrix = confusion_matrix(m, predictions, labels, num_classes, weights)
-        return m.add_up({"total_confusion_matrix": matrix}, lambda s: s["total_confusion_matrix"])
+        return m.add_up(
+            {"total_confusion_matrix": matrix},
+            lambda s: s["total_confusion_matrix"],
+            dtype=tf.float64,
+        )
 
 
 def confusion_matrix(

@@ -39,7 +39,7 @@ def streaming_covariance(
     function = "streaming_covariance"
     with metric(function, name, "covariance", metrics_collections, updates_collections) as m:
         moments = _moments(m, predictions, labels, weights, ["x", "y", "xy"])
-        return m.add_up(moments, lambda sums: tf.cast(_covariance(sums, "x", "y"), tf.float32))
+        return m.add_up(moments, lambda sums: _covariance(sums, "x", "y"))
 
 
 def streaming_pearson_correlation(
@@ -72,7 +72,7 @@ def streaming_pearson_correlation(
 
     def correlation(sums: Sums) -> tf.Tensor:
         deviations = tf.sqrt(_covariance(sums, "x", "x") * _covariance(sums, "y", "y"))
-        return tf.cast(_covariance(sums, "x", "y") / deviations, tf.float32)
+        return _covariance(sums, "x", "y") / deviations
 
     with metric(function, name, "pearson_r", metrics_collections, updates_collections) as m:
         moments = _moments(m, predictions, labels, weights, ["x", "y", "xy", "xx", "yy"])

@@ -246,7 +246,7 @@ def streaming_false_negative_rate(
 
 def _count(m: Metric, what: str, predictions: Any, labels: Any, weights: Any) -> ValueAndUpdate:
     (number,) = _counted(m, [what], predictions, labels, weights)
-    return m.add_up({"count": number}, lambda sums: tf.cast(sums["count"], tf.float32))
+    return m.add_up({"count": number}, lambda sums: sums["count"])
 
 
 def _rate(

@@ -148,11 +148,9 @@ def precision_recall_at_equal_thresholds(
             tp, fp = counts.true_positives, counts.false_positives
             tn, fn = counts.true_negatives, counts.false_negatives
             rates = [ratio(tp, tp + fp), ratio(tp, tp + fn)]
-            return PrecisionRecallData(
-                *(tf.cast(column, dtype) for column in (tp, fp, tn, fn, *rates, at.given))
-            )
+            return PrecisionRecallData(tp, fp, tn, fn, *rates, tf.constant(at.given, dtype))
 
-        return m.add_up(bucket_sums(m, predictions, labels, at, weights), data)
+        return m.add_up(bucket_sums(m, predictions, labels, at, weights), data, dtype=dtype)
 
 
 def auc_using_histogram(
@@ -187,7 +185,7 @@ def auc_using_histogram(
         # Of each pair in one bin, half is taken to be in the right order.
         lower = tf.cumsum(negative, exclusive=True) + negative / 2
         pairs = tf.reduce_sum(positive) * tf.reduce_sum(negative)
-        return tf.cast(tf.reduce_sum(positive * lower) / pairs, tf.float32)
+        return tf.reduce_sum(positive * lower) / pairs
 
     with metric("auc_using_histogram", name, "auc_using_histogram") as m:
         if not check_shape:

@@ -119,13 +119,13 @@ def auc_with_confidence_intervals(
             ends = (tf.sigmoid(logit + s * deviations / slope) for s in (-1.0, 1.0))
             lower, upper = (tf.where(inside, end, auc) for end in ends)
         seen = tf.reduce_all(tf.reduce_sum(rows[:, 1:], 0) > 0)
-        return AucData(*(tf.cast(tf.where(seen, x, 0.0), tf.float32) for x in (auc, lower, upper)))
+        return AucData(*(tf.where(seen, x, 0.0) for x in (auc, lower, upper)))
 
     function = "auc_with_confidence_intervals"
     with metric(function, name, function, metrics_collections, updates_collections) as m:
         if not 0 < alpha < 1:
             raise InputError(f"{m} got alpha={alpha!r}; pass a number between 0 and 1")
-        return keep_rows(m, _rows(m, labels, predictions, weights), data)
+        return keep_rows(m, _rows(m, labels, predictions, weights), data, dtype=tf.float32)
 
 
 def _rows(m: Metric, labels: Any, predictions: Any, weights: Any) -> tf.Tensor:

@@ -124,7 +124,7 @@ def count(
             number = tf.size(values, tf.int64)
         else:
             number = tf.reduce_sum(broadcast(m, weights, values))
-        return m.add_up({"count": number}, lambda s: tf.cast(s["count"], tf.float32))
+        return m.add_up({"count": number}, lambda s: s["count"])
 
 
 def as_floats(values: tf.Tensor) -> tf.Tensor:

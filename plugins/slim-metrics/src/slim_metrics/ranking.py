@@ -5,7 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from slim_metrics.mean import mean_of
-from slim_metrics.state import Metric, Names, ValueAndUpdate, metric
+from slim_metrics.state import Metric, Names, ValueAndUpdate, metric, ratio
 from slim_metrics.top_k import hits, in_top_k, top_k, weighted_sum
 
 
@@ -293,6 +293,7 @@ def _recall(
     return m.add_up(
         {name: weighted_sum(m, value, weights) for name, value in sums.items()},
         lambda s: s["true_positive"] / (s["true_positive"] + s["false_negative"]),
+        dtype=tf.float64,
     )
 
 
@@ -305,6 +306,7 @@ def _precision(
     return m.add_up(
         {name: weighted_sum(m, value, weights) for name, value in sums.items()},
         lambda s: s["true_positive"] / (s["true_positive"] + s["false_positive"]),
+        dtype=tf.float64,
     )
 
 
@@ -316,5 +318,5 @@ def _average_precision(m: Metric, chosen: tf.Tensor, labels: Any, weights: Any) 
     average = tf.math.divide_no_nan(tf.reduce_sum(precision * hit.found, -1), most)
     total, count = (weighted_sum(m, x, weights) for x in (average, tf.ones_like(average)))
     return m.add_up(
-        {"total": total, "max": count}, lambda s: tf.math.divide_no_nan(s["total"], s["max"])
+        {"total": total, "max": count}, lambda s: ratio(s["total"], s["max"]), dtype=tf.float64
     )

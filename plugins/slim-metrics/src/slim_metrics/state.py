@@ -64,6 +64,7 @@ class Metric:
         increments: Mapping[str, tf.Tensor],
         value_of: Callable[[Sums], Any],
         update_of: Callable[[Sums], Any] | None = None,
+        dtype: tf.DType = tf.float32,
         collections: Names = None,
     ) -> ValueAndUpdate:
         """Adds one batch to the state, and returns the value and the update.
@@ -74,6 +75,7 @@ class Metric:
             increments: What the batch adds, by name of the sum; of known shapes.
             value_of: Computes the value from the sums, and from nothing else that is a tensor.
             update_of: In a graph, what the update returns instead of the value.
+            dtype: Type of the value.
             collections: More collections for the state.
         """
         state = {
@@ -91,7 +93,7 @@ class Metric:
         def read() -> Sums:
             return {name: var.read_value() for name, var in state.items()}
 
-        return self.deliver(grow, lambda: value_of(read()), value_of, update_of)
+        return self.deliver(grow, lambda: value_of(read()), value_of, update_of, dtype)
 
     def deliver(
         self,
@@ -99,6 +101,7 @@ class Metric:
         read: Callable[[], Any],
         value_of: Callable[[Any], Any],
         update_of: Callable[[Any], Any] | None = None,
+        dtype: tf.DType | None = None,
     ) -> ValueAndUpdate:
         """Returns the value and the update, and adds them to the collections.
 
@@ -107,13 +110,18 @@ class Metric:
             read: Returns the value of the present state.
             value_of: Returns the value of what `grow` returned.
             update_of: In a graph, what the update returns instead of the value.
+            dtype: Type of the value; as computed by default.
         """
         if in_graph():
-            value = named(read(), "value")
-            update = named((update_of or value_of)(grow()), "update_op")
+            value = _finished(read(), dtype, "value")
+            if update_of is None:
+                update = _finished(value_of(grow()), dtype, "update_op")
+            else:
+                update = _finished(update_of(grow()), None, "update_op")
         else:
-            value = update = value_of(grow())
-            gather_value(CurrentValue(self.scope, value, read))
+            value = update = _finished(value_of(grow()), dtype)
+            current = CurrentValue(self.scope, value, lambda: _finished(read(), dtype))
+            gather_value(current)
         add_to_collections(self.metrics_collections, value)
         add_to_collections(self.updates_collections, update)
         return value, update
@@ -130,11 +138,6 @@ def metric(
     """Opens the scope of a metric."""
     with tf.compat.v1.variable_scope(name, default_name) as scope:
         yield Metric(function, scope.name, metrics_collections, updates_collections)
-
-
-def named(value: Any, name: str) -> Any:
-    """Returns the tensor, or each tensor of the structure, under a name of the graph."""
-    return tf.nest.map_structure(lambda tensor: tf.identity(tensor, name), value)
 
 
 def sum_variable(
@@ -193,10 +196,19 @@ def unused_name(name: str) -> str:
 
 
 def ratio(numerator: tf.Tensor, denominator: tf.Tensor) -> tf.Tensor:
-    """Returns the quotient in float32, and 0 where the denominator is not positive."""
-    positive = tf.greater(denominator, 0)
-    safe = tf.where(positive, denominator, tf.ones_like(denominator))
-    return tf.cast(tf.where(positive, numerator / safe, tf.zeros_like(safe)), tf.float32)
+    """Returns the quotient, and 0 where the denominator is 0."""
+    return tf.math.divide_no_nan(numerator, denominator)
+
+
+def _finished(value: Any, dtype: tf.DType | None, name: str | None = None) -> Any:
+    """Returns the tensor, or each tensor of the structure, in a type and under a name."""
+
+    def finished(tensor: tf.Tensor) -> tf.Tensor:
+        if dtype is not None and tensor.dtype != dtype:
+            return tf.cast(tensor, dtype, name)
+        return tf.identity(tensor, name) if name else tensor
+
+    return tf.nest.map_structure(finished, value)
 
 
 def gathered_values(collections: Collections | None) -> list[CurrentValue]:

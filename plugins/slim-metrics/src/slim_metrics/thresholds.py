@@ -269,4 +269,4 @@ def _at_each(
 ) -> ValueAndUpdate:
     at = given_thresholds(m, thresholds)
     sums = bucket_sums(m, predictions, labels, at, weights)
-    return m.add_up(sums, lambda s: tf.cast(value_of(counts_of(s, at)), tf.float32))
+    return m.add_up(sums, lambda s: value_of(counts_of(s, at)))
