@@ -22,7 +22,7 @@ class MetricEvaluation:
 
     def __init__(self, metric_fn: MetricFn) -> None:
         self.module = slim.Module(metric_fn)
-        self._update = tf.function(self._updated)
+        self._update = tf.function(self._updated, autograph=False)
         self._built = False
 
     @property

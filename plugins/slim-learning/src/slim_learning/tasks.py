@@ -98,7 +98,7 @@ class Task:
 
 def build(model: slim.Module, shape: list[int]) -> None:
     """Makes the variables of a network, by tracing it on images of a shape; computes nothing."""
-    function = tf.function(lambda images: model(images, is_training=False)[0])
+    function = tf.function(lambda images: model(images, is_training=False)[0], autograph=False)
     function.get_concrete_function(tf.TensorSpec(shape, tf.float32))
 
 

@@ -58,7 +58,7 @@ class TrainOp:
             # Of this process alone: what the last step and all steps saw, to be read at leisure.
             self.loss = tf.Variable(0.0, trainable=False, aggregation=_SAME)
             self.examples = _counter("examples", 0)
-        self._function = tf.function(self._step, jit_compile=jit_compile or None)
+        self._function = tf.function(self._step, autograph=False, jit_compile=jit_compile or None)
         self._first_trace: Any = None
         self._kept: dict[str, Any] = {}
         self._trained: dict[str, Any] = {}
