@@ -63,12 +63,16 @@ def variable(
     collections = list(collections) if collections is not None else [GraphKeys.GLOBAL_VARIABLES]
     # A device of None would clear the one around.
     with tf.compat.v1.device(device) if device else contextlib.nullcontext():
-        return tf.compat.v1.get_variable(
+        # In a graph, `get_variable` would build each regularization loss twice and use one.
+        ours = regularizer is not None and collections and not partitioner and _is_plain(scope)
+        members = tf.compat.v1.get_collection_ref(collections[0]) if ours else []
+        before = len(members)
+        made = tf.compat.v1.get_variable(
             name,
             shape=shape,
             dtype=dtype,
             initializer=initializer,
-            regularizer=regularizer,
+            regularizer=None if ours else regularizer,
             trainable=trainable,
             collections=collections,
             caching_device=caching_device,
@@ -78,6 +82,22 @@ def variable(
             synchronization=synchronization,
             aggregation=aggregation,
         )
+        if len(members) > before:
+            _add_penalty(made, regularizer)
+        return made
+
+
+def _is_plain(scope: Any) -> bool:
+    """Returns whether this is a graph whose scope has no part in how a variable is made."""
+    return in_graph() and not (scope.regularizer or scope.partitioner or scope.custom_getter)
+
+
+def _add_penalty(variable: tf.Variable, regularizer: Any) -> None:
+    """Adds the loss of a new variable to the graph's regularization losses."""
+    with tf.init_scope(), tf.compat.v1.name_scope(f"{variable.op.name}/Regularizer/"):
+        loss = regularizer(variable)
+    if loss is not None:
+        tf.compat.v1.add_to_collection(GraphKeys.REGULARIZATION_LOSSES, loss)
 
 
 @add_arg_scope
