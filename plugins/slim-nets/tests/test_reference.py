@@ -18,7 +18,7 @@ SMALL = {
     "alexnet_v2": [2, 195, 195, 3],
     "cifarnet": [2, 16, 16, 3],
     "cyclegan_generator_resnet": [1, 16, 16, 3],
-    "dcgan_discriminator": [2, 16, 16, 3],
+    "dcgan_discriminator": [2, 32, 32, 3],
     "dcgan_generator": [2, 8],
     "i3d": [2, 4, 32, 32, 3],
     "inception_resnet_v2": [2, 107, 107, 3],

@@ -75,8 +75,8 @@ def check_parameters(function, expected):
         assert parameter.kind == parameter.KEYWORD_ONLY
 
 
-# The layers' long names.
-ALIASES = {"separable_convolution2d": "separable_conv2d"}
+# The long name of a layer, and TensorFlow's older name of a pool.
+ALIASES = {"separable_convolution2d": "separable_conv2d", "avg_pool": "avg_pool2d"}
 
 
 @pytest.mark.parametrize("name", FACTORY)

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import tensorflow as tf
+
 from slimcore.errors import InputError, ShapeError, nearest
 
 
@@ -25,7 +27,7 @@ def check_size(net: str, inputs: Any, smallest: int, frames: bool = False) -> No
         frames: Whether the inputs are videos [batch, frames, height, width, channels].
     """
     layout = ["batch", *(["frames"] if frames else []), "height", "width", "channels"]
-    shape = inputs.shape
+    shape = tf.TensorShape(inputs.shape)
     if shape.rank != len(layout) or shape[-1] is None:
         raise ShapeError(
             f"{net} takes inputs [{', '.join(layout)}] whose channels are known; got {shape}"

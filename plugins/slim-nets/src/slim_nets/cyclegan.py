@@ -123,6 +123,7 @@ def cyclegan_generator_resnet(
         ShapeError: The sizes are no multiples of 4.
     """
     del is_training
+    images = tf.convert_to_tensor(images)
     shape = images.shape
     if shape.rank != 4 or shape[-1] is None or any(size and size % 4 for size in shape[1:3]):
         raise ShapeError(

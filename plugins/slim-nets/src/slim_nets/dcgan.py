@@ -36,6 +36,7 @@ def discriminator(
     Raises:
         ShapeError: The images are no squares, or their size is no power of 2.
     """
+    inputs = tf.convert_to_tensor(inputs)
     shape = inputs.shape
     size = shape[1] if shape.rank == 4 else None
     if size is None or shape[2] != size or not _is_power_of_2(size):
@@ -94,6 +95,7 @@ def generator(
         InputError: `final_size` is no power of 2, or below 8.
         ShapeError: The inputs are not of rank 2.
     """
+    inputs = tf.convert_to_tensor(inputs)
     if inputs.shape.rank != 2:
         raise ShapeError(f"dcgan generator takes noise [batch, features]; got {inputs.shape}")
     if final_size < 8 or not _is_power_of_2(final_size):

@@ -16,7 +16,7 @@ import slimcore as slim
 from slim_nets.checks import check_classes, check_multiplier, check_size, check_stride
 from slim_nets.heads import classified, pooled
 from slim_nets.mobilenet.padding import fixed_padding
-from slim_nets.partials import wrapped_partial
+from slim_nets.scopes import wrapped_partial
 from slim_nets.steps import Step, run
 
 

@@ -113,6 +113,7 @@ def pix2pix_generator(
         ShapeError: The sizes are not known, or no such multiples.
     """
     del is_training
+    net = tf.convert_to_tensor(net)
     blocks = blocks or DEFAULT_BLOCKS
     multiple = 2 ** len(blocks)
     if net.shape.rank != 4 or any(size is None or size % multiple for size in net.shape[1:3]):

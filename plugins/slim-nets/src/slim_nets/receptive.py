@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-# Windows: the attribute or input that has the kernel, and the type.
 _CONVOLUTIONS = ("Conv2D", "Conv3D", "DepthwiseConv2dNative")
 _TRANSPOSED = ("Conv2DBackpropInput", "Conv3DBackpropInputV2")
 _POOLS = ("AvgPool", "AvgPool3D", "MaxPool", "MaxPool3D")
@@ -47,6 +46,10 @@ def receptive_fields(graph: tf.Graph, inputs: tf.Tensor) -> dict[str, tuple[int,
         known = [(t, fields[t.name]) for t in op.inputs if t.name in fields]
         if not known or not op.outputs:
             continue
+        if op.type == "Mul":
+            # A gate, one factor for each channel, is left aside like statistics.
+            positions = max(t.shape[1:-1].num_elements() or 0 for t, _ in known)
+            known = [(t, f) for t, f in known if (t.shape[1:-1].num_elements() or 0) == positions]
         widest = _Field(
             tuple(map(max, zip(*(field.size for _, field in known), strict=True))),
             tuple(map(max, zip(*(field.jump for _, field in known), strict=True))),

@@ -8,7 +8,6 @@ its 3x3 convolution.
 and `_200` are the published depths. `resnet_utils` has what both versions share.
 """
 
-import contextlib
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -17,6 +16,7 @@ import slimcore as slim
 from slim_nets import resnet_utils
 from slim_nets.checks import check_multiplier
 from slim_nets.resnet_utils import UNITS, Block, resnet_arg_scope
+from slim_nets.scopes import NoOpScope
 
 
 @slim.add_arg_scope
@@ -111,7 +111,7 @@ def resnet_v1(
         layers = [slim.conv2d, bottleneck, resnet_utils.stack_blocks_dense]
         with (
             slim.arg_scope(layers, outputs_collections=collection),
-            contextlib.nullcontext()
+            NoOpScope()
             if is_training is None
             else slim.arg_scope([slim.batch_norm], is_training=is_training),
         ):

@@ -7,7 +7,6 @@ is `bottleneck`. The stride is in the last unit of a block, and in its 3x3 convo
 and `_200` are the published depths. `resnet_utils` has what both versions share.
 """
 
-import contextlib
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -15,6 +14,7 @@ import tensorflow as tf
 import slimcore as slim
 from slim_nets import resnet_utils
 from slim_nets.resnet_utils import UNITS, Block, resnet_arg_scope
+from slim_nets.scopes import NoOpScope
 
 
 @slim.add_arg_scope
@@ -101,7 +101,7 @@ def resnet_v2(
         layers = [slim.conv2d, bottleneck, resnet_utils.stack_blocks_dense]
         with (
             slim.arg_scope(layers, outputs_collections=collection),
-            contextlib.nullcontext()
+            NoOpScope()
             if is_training is None
             else slim.arg_scope([slim.batch_norm], is_training=is_training),
         ):

@@ -23,6 +23,7 @@ from slim_nets.checks import (
 from slim_nets.heads import squeezed
 from slim_nets.mobilenet.conv_blocks import expanded_conv, make_divisible, split_separable_conv2d
 from slim_nets.mobilenet.padding import fixed_padding
+from slim_nets.scopes import NoOpScope
 
 Function = Callable[..., Any]
 
@@ -183,7 +184,7 @@ def global_pool(
         input_tensor: The map [batch, height, width, channels].
         use_reduce_mean_for_pooling: Whether that is a mean rather than a pool, as quantized
             arithmetic may want it. It is where the size is not known.
-        pool_op: The pool.
+        pool_op: The pool, as `tf.nn.avg_pool2d`.
 
     Returns:
         Features [batch, 1, 1, channels].
@@ -191,7 +192,7 @@ def global_pool(
     sizes = input_tensor.shape[1:3]
     if use_reduce_mean_for_pooling or not sizes.is_fully_defined():
         return tf.reduce_mean(input_tensor, [1, 2], keepdims=True, name="ReduceMean")
-    return pool_op(input_tensor, ksize=sizes.as_list(), strides=1, padding="VALID")
+    return pool_op(input_tensor, ksize=[1, *sizes, 1], strides=[1, 1, 1, 1], padding="VALID")
 
 
 @slim.add_arg_scope
@@ -252,16 +253,6 @@ def mobilenet(
     if prediction_fn:
         ends["Predictions"] = prediction_fn(logits, scope="Predictions")
     return logits, ends
-
-
-class NoOpScope:
-    """A scope that changes nothing."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *error: Any) -> bool:
-        return False
 
 
 def safe_arg_scope(funcs: list[Function], **kwargs: Any) -> contextlib.AbstractContextManager[Any]:

@@ -16,7 +16,7 @@ import tensorflow as tf
 import slimcore as slim
 from slim_nets.mobilenet import mobilenet as lib
 from slim_nets.mobilenet.conv_blocks import expand_input_by_factor, expanded_conv
-from slim_nets.partials import wrapped_partial
+from slim_nets.scopes import wrapped_partial
 from slimcore.errors import InputError
 
 expand_input = expand_input_by_factor

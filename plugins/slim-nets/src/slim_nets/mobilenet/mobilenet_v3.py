@@ -18,11 +18,11 @@ from typing import Any
 import tensorflow as tf
 
 import slimcore as slim
+from slim_nets import scopes
 from slim_nets.mobilenet import conv_blocks
 from slim_nets.mobilenet import mobilenet as lib
 from slim_nets.mobilenet.conv_blocks import expand_input_by_factor, expanded_conv
 from slim_nets.mobilenet.mobilenet_v2 import finegrained
-from slim_nets.partials import wrapped_partial
 
 expand_input = expand_input_by_factor
 op = lib.op
@@ -261,6 +261,19 @@ def mobilenet_base(
 ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
     """Turns images into a map of features: `mobilenet` without pool and classifier."""
     return mobilenet(input_tensor, depth_multiplier=depth_multiplier, base_only=True, **kwargs)
+
+
+def wrapped_partial(
+    func: Callable[..., Any], new_defaults: Mapping[str, Any] | None = None, **kwargs: Any
+) -> Callable[..., Any]:
+    """Returns a variant of a network, with some arguments fixed and others by default.
+
+    Args:
+        func: The network.
+        new_defaults: Arguments that the variant takes by default.
+        **kwargs: Arguments given by name.
+    """
+    return scopes.wrapped_partial(func, **{**(new_defaults or {}), **kwargs})
 
 
 mobilenet.default_image_size = 224
