@@ -18,6 +18,6 @@ from slim_losses.regression import cosine_distance as cosine_distance
 from slim_losses.regression import huber_loss as huber_loss
 from slim_losses.regression import mean_pairwise_squared_error as mean_pairwise_squared_error
 from slim_losses.regression import mean_squared_error as mean_squared_error
-from slim_losses.regression import mean_squared_error as sum_of_squares
+from slim_losses.regression import sum_of_squares as sum_of_squares
 from slim_losses.segmentation import dice_loss as dice_loss
 from slim_losses.weighting import compute_weighted_loss as compute_weighted_loss
