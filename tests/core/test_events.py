@@ -42,7 +42,8 @@ def test_a_follower_receives_the_arguments_that_it_names():
 def test_a_follower_that_raises_is_reported_once_and_disturbs_nobody():
     faulty, follower = Faulty(), Follower()
     with events.followed_by(follower, faulty):
-        with pytest.warns(RuntimeWarning, match="Faulty no longer .* slim_scalars_logged raised OSError: disk full"):
+        message = "Faulty no longer follows .* slim_scalars_logged raised OSError: disk full"
+        with pytest.warns(RuntimeWarning, match=message):
             events.tell("slim_scalars_logged", run=RUN, step=1, scalars={"loss": 1.0})
         events.tell("slim_scalars_logged", run=RUN, step=2, scalars={"loss": 0.5})
     assert faulty.calls == 1
