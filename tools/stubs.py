@@ -50,11 +50,12 @@ def stub(path: str, components: list[registry.Component]) -> str:
         elif c.kind == "namespace" and c.name.startswith(prefix):
             name, dot, _ = c.name.removeprefix(prefix).partition(".")
             if not dot and f"{prefix}{name}" not in namespaces(components):
-                package, _, leaf = module.rpartition(".")
-                lines.add(f"from {package} import {leaf} as {name}")
-    below = {n.removeprefix(prefix) for n in namespaces(components) if n.startswith(prefix)}
-    for name in filter(None, below):
-        lines.add(f"from slimcore._names import {name.replace('.', '_')} as {name}")
+                package, dot, leaf = module.rpartition(".")
+                lines.add(f"{f'from {package} ' if dot else ''}import {leaf} as {name}")
+    for below in namespaces(components):
+        parent, _, name = below.rpartition(".")
+        if parent == path:
+            lines.add(f"from slimcore._names import {below.replace('.', '_')} as {name}")
     return "\n".join(sorted(lines)) + "\n"
 
 
