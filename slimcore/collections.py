@@ -100,6 +100,27 @@ def collecting() -> Iterator[Collections]:
         outer.absorb(inner)
 
 
+@contextlib.contextmanager
+def discarding() -> Iterator[None]:
+    """Leaves no trace in the collections of what is built inside, such as a second computation."""
+    token = _innermost.set(Collections())
+    graph = tf.compat.v1.get_default_graph() if in_graph() else None
+    before = {key: len(graph.get_collection_ref(key)) for key in _names_in(graph)}
+    try:
+        yield
+    finally:
+        _innermost.reset(token)
+        for key in _names_in(graph):
+            del graph.get_collection_ref(key)[before.get(key, 0) :]
+
+
+def _names_in(graph: Any) -> list[str]:
+    """Returns the names of a graph's collections, but those of its control flow and scopes."""
+    keys = graph.get_all_collection_keys() if graph is not None else []
+    own = (tf.compat.v1.GraphKeys.COND_CONTEXT, tf.compat.v1.GraphKeys.WHILE_CONTEXT)
+    return [key for key in keys if isinstance(key, str) and key not in own]
+
+
 def innermost() -> Collections | None:
     """Returns the collections being filled here, outside of a graph."""
     return _innermost.get()

@@ -5,6 +5,8 @@ from slimcore import hookimpl
 # Names by the module of this package that has them.
 _LAYERS = {
     "batch_norm": ["batch_norm"],
+    "channels": ["maxout", "spatial_softmax", "unit_norm"],
+    "clipping": ["adaptive_clipping_fn"],
     "composition": ["repeat", "stack"],
     "convolution": [
         "conv1d",
@@ -16,16 +18,39 @@ _LAYERS = {
         "convolution3d",
     ],
     "dense": ["bias_add", "elu", "fully_connected", "linear", "relu", "relu6"],
+    "encodings": ["bucketize", "one_hot_encoding"],
+    "gdn": ["GDN", "gdn"],
+    "gradients": ["recompute_grad", "scale_gradient"],
+    "legacy": ["legacy_fully_connected", "legacy_linear", "legacy_relu"],
     "normalization": ["group_norm", "instance_norm", "layer_norm"],
+    "optimizers": ["optimize_loss"],
     "pooling": ["avg_pool2d", "avg_pool3d", "max_pool2d", "max_pool3d", "pool"],
+    "rev_block": ["RevBlock", "rev_block"],
     "separable": [
         "conv2d_in_plane",
         "convolution2d_in_plane",
         "separable_conv2d",
         "separable_convolution2d",
     ],
+    "sequences": ["images_to_sequence", "sequence_to_images"],
     "shaping": ["dropout", "flatten"],
     "softmax": ["softmax"],
+    "sparse": [
+        "dense_to_sparse",
+        "dense_to_sparse_tensor",
+        "indicators_to_sparse_ids",
+        "sparse_row_envelope",
+    ],
+    "tensor_summaries": [
+        "summarize_activation",
+        "summarize_activations",
+        "summarize_biases",
+        "summarize_collection",
+        "summarize_tensor",
+        "summarize_tensors",
+        "summarize_variables",
+        "summarize_weights",
+    ],
     "transposed": [
         "conv2d_transpose",
         "conv3d_transpose",
@@ -77,6 +102,8 @@ def slim_namespaces() -> dict[str, str]:
     return {
         "initializers": "slim_layers.initializers",
         "normalization": "slim_layers.normalization",
+        "optimizers": "slim_layers.optimizers",
         "regularizers": "slim_layers.regularizers",
+        "summaries": "slim_layers.summaries",
         "utils": "slim_layers.utils",
     }
