@@ -50,7 +50,8 @@ def test_lenet_preprocessing_resizes_and_scales():
 
 
 def test_a_truncated_file_is_named_with_its_record(tmp_path):
-    whole = Path(slim.data.get_dataset("digits", "test").data_sources).read_bytes()
+    bundled = Path(slim.data.get_dataset("digits", "test").data_sources)
+    whole = bundled.with_name("digits_test.tfrecord").read_bytes()
     path = tmp_path / "digits_test.tfrecord"
     path.write_bytes(whole[:5000])
     with pytest.raises(DataError, match=rf"{path}, record 18 .*truncated"):

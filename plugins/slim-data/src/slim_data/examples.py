@@ -42,13 +42,13 @@ class ExampleFunction:
         self._takes_seed = preprocess is not None and _takes(preprocess, "seed")
         self._size = (image_size, image_size) if isinstance(image_size, int) else image_size
         self._is_training = is_training
-        self._to_parse = self._needed_features()
+        self._has_features = isinstance(self._decoder, TFExampleDecoder)
 
     @tf.autograph.experimental.do_not_convert
     def __call__(self, record: tf.Tensor, seed: tf.Tensor) -> dict[str, Any]:
         """Decodes and prepares one example."""
-        if self._to_parse is not None:
-            return self.from_features(tf.io.parse_single_example(record, self._to_parse), seed)
+        if self._has_features:
+            return self.from_features(self.parse(record), seed)
         items = dict(zip(self._items, self._decoder.decode(record, self._items), strict=True))
         if "image" in items:
             items["image"] = self._prepared(items["image"], seed)
@@ -56,15 +56,13 @@ class ExampleFunction:
 
     @property
     def parses_in_batches(self) -> bool:
-        """Whether many examples can be parsed at once: every feature has one shape in all."""
-        fixed = tf.io.FixedLenFeature
-        return self._to_parse is not None and all(
-            isinstance(feature, fixed) for feature in self._to_parse.values()
-        )
+        """Whether many examples can be parsed at once."""
+        return self._has_features and self._decoder.parses_in_batches(self._items)
 
+    @tf.autograph.experimental.do_not_convert
     def parse(self, records: tf.Tensor) -> Features:
-        """Parses many examples at once."""
-        return tf.io.parse_example(records, self._to_parse)
+        """Parses one example, or many at once."""
+        return self._decoder.parse(records, self._items)
 
     @tf.autograph.experimental.do_not_convert
     def from_features(self, features: Features, seed: tf.Tensor) -> dict[str, Any]:
@@ -75,14 +73,6 @@ class ExampleFunction:
         if "image" in self._items:
             items["image"] = self._prepared_from(features, handlers["image"], seed)
         return self._checked({name: items[name] for name in self._items})
-
-    def _needed_features(self) -> dict[str, Any] | None:
-        if not isinstance(self._decoder, TFExampleDecoder):
-            return None
-        handlers = self._decoder.items_to_handlers
-        keys = dict.fromkeys(key for item in self._items for key in handlers[item].keys)
-        features = self._decoder.keys_to_features
-        return {key: features[key] for key in keys if key in features}
 
     def _prepared_from(self, features: Features, handler: Any, seed: tf.Tensor) -> tf.Tensor:
         preprocess = self._preprocess

@@ -46,23 +46,37 @@ class Scan:
 
     def first_fault(self) -> DataError | None:
         """Reads every record in order, and returns what is wrong with the first bad one."""
+        paths = tf.data.Dataset.from_tensor_slices(list(self.files))
+        records = paths.flat_map(lambda path: record_dataset(self.dataset, path))
+        examples = records.map(
+            lambda record: self.example(record, tf.zeros([2], tf.int64)), tf.data.AUTOTUNE
+        )
+        good = 0
+        try:
+            for _ in examples:
+                good += 1
+        except BAD_DATA as error:
+            return DataError(f"{self._place(good)}: {reason(error)}")
+        return None
+
+    def _place(self, good: int) -> str:
+        """Returns the file and the number of the record that so many good ones come before."""
         for path in self.files:
             number = 0
-            records = record_dataset(self.dataset, tf.constant([path]))
-            examples = records.map(
-                lambda record: self.example(record, tf.zeros([2], tf.int64)), tf.data.AUTOTUNE
-            )
             try:
-                for _ in examples:
-                    number += 1
-            except BAD_DATA as error:
-                one_a_file = self.dataset.reader in (
-                    tf.compat.v1.IdentityReader,
-                    tf.compat.v1.WholeFileReader,
-                )
-                place = path if one_a_file else f"{path}, record {number} (the first is 0)"
-                return DataError(f"{place}: {reason(error)}")
-        return None
+                for _ in record_dataset(self.dataset, tf.constant([path])):
+                    if good == 0:
+                        return self._named(path, number)
+                    number, good = number + 1, good - 1
+            except BAD_DATA:
+                return self._named(path, number)
+        return "one of the files"
+
+    def _named(self, path: str, number: int) -> str:
+        one_a_file = tf.compat.v1.IdentityReader, tf.compat.v1.WholeFileReader
+        if self.dataset.reader in one_a_file:
+            return path
+        return f"{path}, record {number} (the first is 0)"
 
 
 def reason(error: BaseException) -> str:
@@ -83,7 +97,8 @@ def explained(
     """Makes a dataset raise what `explain` makes of an error when it is iterated over.
 
     It stays the dataset it is, and so do its iterators: each only becomes an instance of a subclass
-    of its class, so that everything that takes a `tf.data.Dataset` takes it.
+    of its class, so that everything that takes a `tf.data.Dataset` takes it. A caller who iterates
+    in other ways, as under `tf.distribute`, finds the function in the attribute `explain`.
     """
     plain = type(stream).__iter__
 

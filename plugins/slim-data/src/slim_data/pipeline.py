@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+import slim_data.manifest as manifest
 import slimcore.registry as registry
 from slim_data.dataset import Dataset
 from slim_data.examples import ExampleFunction, Preprocess
@@ -97,6 +98,8 @@ def load(
     """
     dataset = get_dataset(dataset, split, dataset_dir)
     files = find_files(dataset.data_sources, f"dataset {getattr(dataset, 'name', 'given')}")
+    if not skip_corrupt:
+        manifest.check(files)
     seed = int(np.random.randint(2**31)) if seed is None else seed
     repeat = is_training if repeat is None else repeat
     shuffle = is_training if shuffle is None else shuffle
@@ -137,11 +140,14 @@ def _records(
     paths = tf.data.Dataset.from_tensor_slices(files[index::count] if by_file else files)
     if seed is not None:
         paths = paths.shuffle(len(files), seed, reshuffle_each_iteration=True)
-    records = paths.interleave(
-        lambda path: read(dataset, path),
-        cycle_length=min(len(files), FILES_AT_A_TIME),
-        num_parallel_calls=tf.data.AUTOTUNE,
-    )
+    if dataset.reader is tf.compat.v1.IdentityReader and not with_origin:
+        records = paths
+    else:
+        records = paths.interleave(
+            lambda path: read(dataset, path),
+            cycle_length=min(len(files), FILES_AT_A_TIME),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
     return records if by_file else records.shard(count, index)
 
 

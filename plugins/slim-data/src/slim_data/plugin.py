@@ -3,13 +3,45 @@
 from slimcore import Offer, hookimpl
 
 
+def _dataset(place: str, summary: str, classes: int | None = None, **splits: int) -> Offer:
+    details = {"splits": splits, "classes": classes} if splits else {}
+    return Offer(f"slim_data.{place}", summary, details)
+
+
 @hookimpl
 def slim_datasets():
     return {
-        "digits": Offer(
-            "slim_data.datasets:digits",
+        "cifar10": _dataset(
+            "datasets:cifar10", "32x32 colour, 10 classes", 10, train=50000, test=10000
+        ),
+        "cifar100": _dataset(
+            "datasets:cifar100", "32x32 colour, 100 classes", 100, train=50000, test=10000
+        ),
+        "converted": _dataset("datasets:converted", "whatever slim data convert wrote"),
+        "digits": _dataset(
+            "datasets:digits",
             "UCI handwritten digits, 8x8 grey, bundled",
-            {"splits": {"train": 1442, "test": 355}, "classes": 10},
+            10,
+            train=1442,
+            test=355,
+        ),
+        "fashion_mnist": _dataset(
+            "datasets:fashion_mnist", "28x28 grey garments", 10, train=60000, test=10000
+        ),
+        "flowers": _dataset(
+            "datasets:flowers", "photographs of 5 kinds", 5, train=3320, validation=350
+        ),
+        "image_folder": _dataset(
+            "image_folder:image_folder", "your pictures, a folder for each class"
+        ),
+        "imagenet": _dataset(
+            "datasets:imagenet", "ILSVRC 2012", 1001, train=1281167, validation=50000
+        ),
+        "mnist": _dataset(
+            "datasets:mnist", "28x28 grey handwritten digits", 10, train=60000, test=10000
+        ),
+        "visualwakewords": _dataset(
+            "datasets:visualwakewords", "person or no person", 2, train=82783, val=40504
         ),
     }
 
@@ -22,7 +54,7 @@ def slim_decoders():
         "image/jpeg": Offer("slim_data.codecs:decode_jpeg", "JPEG to pixels"),
         "image/png": Offer("slim_data.codecs:decode_png", "PNG to pixels"),
         "image/raw": Offer("slim_data.codecs:decode_raw", "bytes to numbers"),
-        "image/webp": Offer("slim_data.codecs:decode_webp", "WebP to pixels"),
+        "image/webp": Offer("slim_data.codecs:decode_webp", "first frame of a WebP to pixels"),
         "tfexample": Offer(
             "slim_data.tfexample_decoder:TFExampleDecoder", "tf.train.Example to items"
         ),
@@ -32,7 +64,10 @@ def slim_decoders():
 @hookimpl
 def slim_preprocessing():
     return {
+        "cifarnet": Offer("slim_data.preprocessing:cifarnet", "crop, flip, standardize"),
+        "inception": Offer("slim_data.preprocessing:inception", "crop, flip, colour, [-1, 1]"),
         "lenet": Offer("slim_data.preprocessing:lenet", "resize, scale to [-1, 1)"),
+        "vgg": Offer("slim_data.preprocessing:vgg", "scale, crop, flip, subtract means"),
     }
 
 

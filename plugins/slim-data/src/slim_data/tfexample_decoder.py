@@ -57,11 +57,6 @@ class TFExampleDecoder(DataDecoder):
         self._items_to_handlers = dict(items_to_handlers)
 
     @property
-    def keys_to_features(self) -> dict[str, Any]:
-        """What is parsed, by key."""
-        return dict(self._keys_to_features)
-
-    @property
     def items_to_handlers(self) -> dict[str, ItemHandler]:
         """The handler of each item."""
         return dict(self._items_to_handlers)
@@ -85,12 +80,36 @@ class TFExampleDecoder(DataDecoder):
         Raises:
             InputError: There is no such item, or its handler wants a key that is not parsed.
         """
-        features = tf.io.parse_single_example(serialized_example, self._keys_to_features)
-        return self.items_from(features, items)
+        return self.items_from(self.parse(serialized_example, items), items)
+
+    def parse(self, serialized_example: tf.Tensor, items: Sequence[str] | None = None) -> Features:
+        """Parses the features that some items are made from.
+
+        Args:
+            serialized_example: String, scalar or [batch]; many at once only where
+                `parses_in_batches` says so.
+            items: Names of items; all by default.
+
+        Returns:
+            Tensors and sparse tensors by key.
+        """
+        return tf.io.parse_example(serialized_example, self._needed(items))
+
+    def parses_in_batches(self, items: Sequence[str] | None = None) -> bool:
+        """Returns whether `parse` may be given many examples: each feature has one shape in all."""
+        fixed = tf.io.FixedLenFeature
+        return all(isinstance(feature, fixed) for feature in self._needed(items).values())
 
     def items_from(self, features: Features, items: Sequence[str] | None = None) -> list[Any]:
         """Makes items from the parsed features of one example. See `decode`."""
         return _items(self._items_to_handlers, features, items)
+
+    def _needed(self, items: Sequence[str] | None) -> dict[str, Any]:
+        if items is None:
+            return self._keys_to_features
+        handlers = [self._items_to_handlers[item] for item in items if item in self.list_items()]
+        keys = {key for handler in handlers for key in handler.keys}
+        return {k: feature for k, feature in self._keys_to_features.items() if k in keys}
 
 
 class TFSequenceExampleDecoder(DataDecoder):

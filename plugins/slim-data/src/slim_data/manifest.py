@@ -1,0 +1,162 @@
+"""`manifest.json`: what `slim data convert` wrote into a folder, with a checksum for each file."""
+
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from slimcore.errors import DataError
+
+FILE_NAME = "manifest.json"
+FORMAT = "slim-data 1"
+
+CHECKED_BYTES = 2**30
+"""Checksums of files that are larger together are compared on request only."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One file of a split."""
+
+    file: str
+    examples: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split: its files, and how many examples there are of each class, by label."""
+
+    shards: tuple[Shard, ...]
+    counts: tuple[int, ...]
+
+    @property
+    def examples(self) -> int:
+        """How many examples there are."""
+        return sum(shard.examples for shard in self.shards)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is in a folder of TFRecords.
+
+    Attributes:
+        name: Of the dataset.
+        plan: Identifies the source and how it was converted.
+        classes: Names of the classes, by label.
+        shape: Of every image, or None where they differ.
+        image_format: Of every image, or "" where they differ.
+        splits: By name.
+    """
+
+    name: str
+    plan: str
+    classes: tuple[str, ...]
+    shape: tuple[int, int, int] | None
+    image_format: str
+    splits: dict[str, Split]
+
+    def write(self, folder: str | Path) -> None:
+        """Writes the file, whole or not at all."""
+        text = json.dumps({"format": FORMAT, **asdict(self)}, indent=2, ensure_ascii=False)
+        write_whole(Path(folder) / FILE_NAME, text + "\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a text file beside its place, and renames it."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with open(beside, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(beside, path)
+
+
+def read(folder: str | Path) -> Manifest | None:
+    """Returns the manifest of a folder; None if there is none, or one of another program.
+
+    Raises:
+        DataError: It cannot be understood.
+    """
+    path = Path(folder) / FILE_NAME
+    if not path.is_file():
+        return None
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
+            return None
+        return _manifest(values)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"{path} is no manifest that can be read ({type(error).__name__}: {error}); "
+            "convert the dataset again with slim data convert"
+        ) from error
+
+
+def _manifest(values: dict[str, Any]) -> Manifest:
+    splits = {
+        name: Split(tuple(Shard(**shard) for shard in split["shards"]), tuple(split["counts"]))
+        for name, split in values.pop("splits").items()
+    }
+    shape = values.pop("shape")
+    classes = tuple(values.pop("classes"))
+    return Manifest(**values, classes=classes, shape=tuple(shape) if shape else None, splits=splits)
+
+
+def check(files: Sequence[str], limit: int | None = CHECKED_BYTES) -> None:
+    """Compares files with the manifest beside them, where there is one.
+
+    Args:
+        files: Paths.
+        limit: Checksums are compared of no more than so many bytes in all; sizes always.
+
+    Raises:
+        DataError: A file has another size or checksum; a file of its split is missing.
+    """
+    folders = {os.path.dirname(path) for path in files if "://" not in path}
+    for folder in folders:
+        manifest = read(folder or ".")
+        if manifest is None:
+            continue
+        given = {os.path.basename(path) for path in files if os.path.dirname(path) == folder}
+        for split in manifest.splits.values():
+            if given & {shard.file for shard in split.shards}:
+                _check_split(folder, split, limit)
+
+
+def _check_split(folder: str, split: Split, limit: int | None) -> None:
+    by_checksum = limit is None or sum(shard.bytes for shard in split.shards) <= limit
+    for shard in split.shards:
+        path = os.path.join(folder, shard.file)
+        if not os.path.isfile(path):
+            raise DataError(f"{path} is missing, which {FILE_NAME} lists; convert it again")
+        status = os.stat(path)
+        if status.st_size != shard.bytes:
+            raise DataError(
+                f"{path} has {status.st_size} bytes, and {FILE_NAME} says {shard.bytes}; "
+                "convert it again, or leave bad records out with skip_corrupt"
+            )
+        if by_checksum and _cached_sha256(path, status.st_mtime_ns) != shard.sha256:
+            raise DataError(
+                f"{path} has another checksum than {FILE_NAME} says; convert it again, or leave "
+                "bad records out with skip_corrupt"
+            )
+
+
+@functools.lru_cache(maxsize=4096)
+def _cached_sha256(path: str, modified: int) -> str:
+    return sha256(path)
+
+
+def sha256(path: str | Path) -> str:
+    """Returns the SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
