@@ -67,7 +67,7 @@ class Buffer:
         arrays = self._strategy.experimental_local_results(self._array)
         sizes = self._strategy.experimental_local_results(self._size)
         parts = [self._filled(array, size) for array, size in zip(arrays, sizes, strict=True)]
-        return tf.concat(parts, 0)
+        return tf.concat(parts, 0)[: self._max_size]
 
     def _filled(self, array: Any, size: Any) -> tf.Tensor:
         rows = array.read_value()[: size.read_value()]

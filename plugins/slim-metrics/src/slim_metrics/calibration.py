@@ -55,17 +55,18 @@ def streaming_expected_calibration_error(
             raise InputError(f"{m} got num_bins={num_bins}; pass 1 or more")
         predictions, labels = tf.convert_to_tensor(predictions), tf.convert_to_tensor(labels)
         predictions = check_range(tf.cast(predictions, tf.float32), 0, 1, f"{m}: predictions")
-        if predictions.shape.rank == (labels.shape.rank or 0) + 1:
-            confidence = tf.reduce_max(predictions, -1)
-            right = tf.equal(tf.argmax(predictions, -1), tf.cast(labels, tf.int64))
-        else:
-            confidence, right = predictions, is_positive(m, labels)
-        if not confidence.shape.is_compatible_with(labels.shape):
+        of_classes = predictions.shape.rank == (labels.shape.rank or 0) + 1
+        if not labels.shape.is_compatible_with(predictions.shape[: -1 if of_classes else None]):
             m.refuse_shape(
                 "predictions",
                 predictions.shape,
                 f"needs predictions of the shape of labels, {labels.shape}, or one dimension more",
             )
+        if of_classes:
+            confidence = tf.reduce_max(predictions, -1)
+            right = tf.equal(tf.argmax(predictions, -1), tf.cast(labels, tf.int64))
+        else:
+            confidence, right = predictions, is_positive(m, labels)
         weight = tf.ones_like(confidence) if weights is None else broadcast(m, weights, confidence)
         bins = tf.cast(tf.math.ceil(confidence * num_bins), tf.int32) - 1
         bins = tf.clip_by_value(bins, 0, num_bins - 1)

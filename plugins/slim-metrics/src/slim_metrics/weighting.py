@@ -5,10 +5,10 @@ from typing import Any
 import tensorflow as tf
 
 from slim_metrics.state import Metric
-
-_MANY = 1 << 16
 from slimcore.debugging import check_finite, check_not_negative, check_range
 from slimcore.errors import ShapeError
+
+_MANY = 1 << 16
 
 
 def matched(
