@@ -50,6 +50,9 @@ class GDN:
         """Normalizes a tensor."""
         return self.call(inputs)
 
+    def build(self, input_shape: Any) -> None:
+        """Does nothing: the first call makes the variables."""
+
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Normalizes a tensor."""
         reuse = tf.compat.v1.AUTO_REUSE if self._scope else None

@@ -155,7 +155,8 @@ def _write(
         return summary
     if printed:
         tf.print(tag, tensor)
-    if tf.get_static_value(tf.summary.should_record_summaries()) is False:
+    recorded = tf.get_static_value(tf.summary.should_record_summaries())
+    if recorded is not None and not recorded:
         return None
     scope = tf.get_current_name_scope()
     summary = elsewhere(f"{scope}/{tag}" if scope else tag)

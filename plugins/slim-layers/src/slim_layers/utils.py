@@ -6,7 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
-import slimcore.collections as collections
+from slimcore.collections import add_to_collections, get_collection
+from slimcore.collections import clear_collection as empty
 from slimcore.errors import InputError, ShapeError
 
 
@@ -33,20 +34,20 @@ def gather_tensors_aliases(tensors: Iterable[Any]) -> list[str]:
     return [alias for tensor in tensors for alias in get_tensor_aliases(tensor)]
 
 
-def collect_named_outputs(names: str | Sequence[str] | None, alias: str, outputs: Any) -> Any:
+def collect_named_outputs(collections: str | Sequence[str] | None, alias: str, outputs: Any) -> Any:
     """Adds outputs to collections under an alias.
 
     Args:
-        names: A collection's name, a list of names, or None for nothing to do.
+        collections: A collection's name, a list of names, or None for nothing to do.
         alias: The name of the outputs among end points.
         outputs: A tensor.
 
     Returns:
         The outputs.
     """
-    if names:
+    if collections:
         append_tensor_alias(outputs, alias)
-        collections.add_to_collections(names, outputs)
+        add_to_collections(collections, outputs)
     return outputs
 
 
@@ -59,9 +60,9 @@ def convert_collection_to_dict(
         collection: The name given to layers as `outputs_collections`.
         clear_collection: Whether to empty it.
     """
-    tensors = list(collections.get_collection(collection))
+    tensors = list(get_collection(collection))
     if clear_collection:
-        collections.clear_collection(collection)
+        empty(collection)
     return OrderedDict((alias, t) for t in tensors for alias in get_tensor_aliases(t))
 
 
