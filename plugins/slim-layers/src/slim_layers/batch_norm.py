@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import tensorflow as tf
@@ -119,12 +120,18 @@ def batch_norm(
         )
         correction = Renorm(layer, averages, renorm_clipping) if renorm else None
         plain = batch_weights is None and correction is None and adjustment is None
+        moving = trainable and training is not False
         if plain and fused is not False and batch.fusible:
-            outputs, mean, variance = batch.fused()
+            itself = moving and not zero_debias_moving_mean and _is_attribute(decay)
+            outputs, mean, variance = batch.fused(decay if itself else 0.0)
         else:
+            itself = False
             outputs, mean, variance = batch.composed(batch_weights, correction, adjustment)
 
-        if trainable and training is not False:
+        if itself:
+            averages.move_to(batch.mean, mean)
+            averages.move_to(batch.variance, variance)
+        elif moving:
             if zero_debias_moving_mean:
                 averages.move_from_zero("moving_mean", batch.mean, mean, decay)
             else:
@@ -144,6 +151,11 @@ def _channel_axis(layer: Layer, data_format: str) -> int:
     if rank is None or rank < 2:
         layer.fail("takes inputs of rank 2 or more")
     return 1 if channels_first(data_format) else rank - 1
+
+
+def _is_attribute(decay: Any) -> bool:
+    """Returns whether the fused op can take this decay: a number that is known, and not 0."""
+    return isinstance(decay, Real) and decay > 0
 
 
 def _parameter_dtype(inputs: tf.Tensor) -> tf.DType:
@@ -168,16 +180,16 @@ class _Batch:
         """Whether the fused op takes the inputs."""
         return self.inputs.shape.rank in (2, 4, 5) and self.inputs.dtype != tf.float64
 
-    def fused(self) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Returns the outputs, and the mean and variance [C] to move the averages towards.
+    def fused(self, decay: float) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Returns the outputs, and the averages [C] moved, of which the part `decay` is kept.
 
-        The variance is that of the population estimated from the batch, n / (n - 1) times the
-        batch's own.
+        The variance moves towards that of the population estimated from the batch, n / (n - 1)
+        times the batch's own. With a decay of 0, the results are the batch's.
         """
         inputs, rank, first = self.inputs, self.inputs.shape.rank, self.axis == 1
         if rank == 2:
             # With one row and one column, channels are first and last.
-            inputs, first = inputs[:, tf.newaxis, tf.newaxis, :], False
+            inputs, first = tf.reshape(inputs, [-1, 1, 1, inputs.shape[1]]), False
         forms = ("NCHW", "NCDHW") if first else ("NHWC", "NDHWC")
         gamma, beta = self._scale_and_offset()
 
@@ -189,12 +201,15 @@ class _Batch:
                 mean=mean,
                 variance=variance,
                 epsilon=self.epsilon,
+                exponential_avg_factor=1.0 - decay,
                 data_format=forms[rank == 5],
                 is_training=training,
             )[:3]
 
         def by_batch() -> Any:
-            # In training the op wants no averages.
+            if decay:
+                return normalize(True, self.mean, self.variance)
+            # Where the op keeps nothing of them, it wants no averages.
             none = tf.constant([], self.mean.dtype)
             return normalize(True, none, none)
 
@@ -202,7 +217,7 @@ class _Batch:
             return normalize(False, self.mean, self.variance)
 
         outputs, mean, variance = smart_cond(self.averages.training, by_batch, by_averages)
-        return (outputs[:, 0, 0, :] if rank == 2 else outputs), mean, variance
+        return tf.reshape(outputs, [-1, outputs.shape[3]]) if rank == 2 else outputs, mean, variance
 
     def composed(
         self, weights: Any, correction: Renorm | None, adjustment: Adjustment | None
