@@ -72,5 +72,5 @@ def test_what_does_not_exist_is_refused_with_what_does(arguments, error, message
 
 def test_a_missing_file_is_named_with_what_is_there(tmp_path):
     (tmp_path / "other.txt").write_text("")
-    with pytest.raises(DataError, match=r"digits_train.tfrecord. In .*: other.txt"):
+    with pytest.raises(DataError, match=r"digits_train\*.tfrecord. In .*: other.txt"):
         slim.data.load("digits", dataset_dir=str(tmp_path))

@@ -240,3 +240,11 @@ def _refusal(contents: tf.Tensor, dtype: tf.DType, reason: str) -> tf.Tensor:
     refuse = tf.debugging.Assert(False, [reason, tf.strings.substr(contents, 0, 8)])
     with tf.control_dependencies([refuse]):
         return tf.zeros([0, 0, 0], dtype)
+
+
+def format_of(contents: bytes) -> str | None:
+    """Returns the format that the bytes of a picture begin like, such as "png", if it is known."""
+    for name, (start, signature) in _SIGNATURES.items():
+        if contents[start : start + len(signature)] == signature:
+            return name.removeprefix("image/")
+    return None

@@ -98,3 +98,8 @@ def slim_namespaces():
         **{name: f"slim_data.{name}" for name in modules},
         **{f"data.{name}": f"slim_data.{name}" for name in modules},
     }
+
+
+@hookimpl
+def slim_commands():
+    return {"data": Offer("slim_data.commands:data", "convert pictures, look at datasets")}
