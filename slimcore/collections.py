@@ -104,7 +104,7 @@ def collecting() -> Iterator[Collections]:
 def discarding() -> Iterator[None]:
     """Leaves no trace in the collections of what is built inside, such as a second computation."""
     token = _innermost.set(Collections())
-    graph = tf.compat.v1.get_default_graph() if in_graph() else None
+    graph = tf.compat.v1.get_default_graph()
     before = {key: len(graph.get_collection_ref(key)) for key in _names_in(graph)}
     try:
         yield
@@ -114,10 +114,10 @@ def discarding() -> Iterator[None]:
             del graph.get_collection_ref(key)[before.get(key, 0) :]
 
 
-def _names_in(graph: Any) -> list[str]:
-    """Returns the names of a graph's collections, but those of its control flow and scopes."""
-    keys = graph.get_all_collection_keys() if graph is not None else []
+def _names_in(graph: tf.Graph) -> list[str]:
+    """Returns the names of a TF1 graph's collections, but those of its control flow and scopes."""
     own = (tf.compat.v1.GraphKeys.COND_CONTEXT, tf.compat.v1.GraphKeys.WHILE_CONTEXT)
+    keys = graph.get_all_collection_keys() if in_graph() else []
     return [key for key in keys if isinstance(key, str) and key not in own]
 
 

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import slimcore as slim
-from slimcore.collections import REGULARIZATION_LOSSES, in_graph
+from slimcore.collections import REGULARIZATION_LOSSES, discarding, in_graph
 from slimcore.errors import NoModuleError
 
 
@@ -90,3 +90,16 @@ def test_a_variable_of_two_modules_of_one_name_is_regularized_in_both():
         slim.Module(layer)()
         slim.Module(layer)()
         assert len(slim.get_collection(REGULARIZATION_LOSSES)) == 2
+
+
+@pytest.mark.parametrize("graph", [True, False], ids=["graph", "block"])
+def test_a_block_may_leave_no_trace(graph):
+    def build():
+        slim.add_to_collections("a", 1)
+        with discarding():
+            slim.add_to_collections("a", 2)
+            slim.add_to_collections("b", 3)
+        return slim.get_collection("a"), slim.get_collection("b")
+
+    with tf.Graph().as_default() if graph else slim.collecting():
+        assert build() == ([1], [])
