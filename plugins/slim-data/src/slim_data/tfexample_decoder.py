@@ -93,7 +93,8 @@ class TFExampleDecoder(DataDecoder):
         Returns:
             Tensors and sparse tensors by key.
         """
-        return tf.io.parse_example(serialized_example, self._needed(items))
+        needed = self._needed(items)
+        return tf.io.parse_example(serialized_example, needed) if needed else {}
 
     def parses_in_batches(self, items: Sequence[str] | None = None) -> bool:
         """Returns whether `parse` may be given many examples: each feature has one shape in all."""
@@ -107,7 +108,7 @@ class TFExampleDecoder(DataDecoder):
     def _needed(self, items: Sequence[str] | None) -> dict[str, Any]:
         if items is None:
             return self._keys_to_features
-        handlers = [self._items_to_handlers[item] for item in items if item in self.list_items()]
+        handlers = [_handler(self._items_to_handlers, item) for item in items]
         keys = {key for handler in handlers for key in handler.keys}
         return {k: feature for k, feature in self._keys_to_features.items() if k in keys}
 
@@ -162,17 +163,21 @@ class TFSequenceExampleDecoder(DataDecoder):
         return _items(self._items_to_handlers, {**context, **sequence}, items)
 
 
+def _handler(handlers: Mapping[str, ItemHandler], item: str) -> ItemHandler:
+    if item not in handlers:
+        raise InputError(
+            f"no item is named {item!r}. Close: {nearest(item, handlers)}. "
+            f"There are: {', '.join(handlers)}"
+        )
+    return handlers[item]
+
+
 def _items(
     handlers: Mapping[str, ItemHandler], features: Features, items: Sequence[str] | None
 ) -> list[Any]:
     made = []
     for item in handlers if items is None else items:
-        if item not in handlers:
-            raise InputError(
-                f"no item is named {item!r}. Close: {nearest(item, handlers)}. "
-                f"There are: {', '.join(handlers)}"
-            )
-        handler = handlers[item]
+        handler = _handler(handlers, item)
         for key in handler.keys:
             if key not in features:
                 raise InputError(

@@ -1,0 +1,230 @@
+"""Pictures of every format are decoded, by whichever decoder is preferred."""
+
+import io
+import struct
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image as Pillow
+from slim_data.images import decode_image, format_of
+
+import slimcore as slim
+
+td = slim.tfexample_decoder
+FEATURES = {
+    "image/encoded": tf.io.FixedLenFeature([], tf.string),
+    "image/format": tf.io.FixedLenFeature([], tf.string, default_value="jpeg"),
+}
+FORMATS = ["png", "jpeg", "gif", "bmp", "webp"]
+
+
+def encoded(pixels, kind):
+    file = io.BytesIO()
+    options = {"lossless": True} if kind == "webp" else {}
+    Pillow.fromarray(pixels.squeeze()).save(file, kind, **options)
+    return file.getvalue()
+
+
+def smooth(height=12, width=10):
+    """A picture that no format changes much: a gradient in grey, as RGB."""
+    ramp = np.add.outer(np.arange(height), np.arange(width)) * 8
+    return np.repeat(ramp.astype(np.uint8)[..., None], 3, -1)
+
+
+def decode(record, **options):
+    decoder = td.TFExampleDecoder(FEATURES, {"image": td.Image(**options)})
+    return decoder.decode(tf.constant(record), ["image"])[0]
+
+
+@pytest.mark.parametrize("stated", ["", "right", "png", "JPG"])
+@pytest.mark.parametrize("kind", FORMATS)
+def test_the_bytes_tell_the_format_whatever_the_example_says(kind, stated, example):
+    stated = kind if stated == "right" else stated
+    record = example(image__encoded=encoded(smooth(), kind), image__format=stated.encode())
+    np.testing.assert_allclose(decode(record).numpy().astype(int), smooth(), atol=4)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_pictures_are_decoded_in_a_graph(kind):
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        image = decode_image(tf.constant(encoded(smooth(), kind)), channels=3)
+        np.testing.assert_allclose(session.run(image).astype(int), smooth(), atol=4)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_one_channel_makes_a_picture_grey(kind):
+    image = decode_image(tf.constant(encoded(smooth(), kind)), channels=1)
+    np.testing.assert_allclose(image.numpy().astype(int), smooth()[..., :1], atol=5)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_the_format_is_known_without_tensorflow_too(kind):
+    assert format_of(encoded(smooth(), kind)) == kind
+    assert format_of(b"hello") is None
+
+
+@pytest.mark.parametrize("dtype, bits", [(tf.uint8, 8), (tf.uint16, 16), (tf.float32, 8)])
+def test_a_png_of_16_bits_keeps_as_many_as_asked_for(dtype, bits, example):
+    pixels = np.arange(12, dtype=np.uint16).reshape(2, 2, 3) * 5000
+    record = example(image__encoded=tf.io.encode_png(pixels).numpy(), image__format=b"png")
+    image = decode(record, dtype=dtype)
+    assert image.dtype == dtype
+    np.testing.assert_array_equal(image, pixels if bits == 16 else pixels >> 8)
+
+
+@pytest.mark.parametrize("dtype", [tf.uint8, tf.uint16, tf.float32])
+def test_raw_pixels_are_read_as_what_they_are(dtype, example):
+    pixels = np.arange(12).reshape(2, 3, 2).astype(dtype.as_numpy_dtype)
+    record = example(image__encoded=pixels.tobytes(), image__format=b"RAW")
+    np.testing.assert_array_equal(decode(record, shape=[2, 3, 2], dtype=dtype), pixels)
+
+
+def test_raw_pixels_that_begin_like_a_png_are_still_raw(example):
+    pixels = b"\x89PNG\r\n\x1a\n1234"
+    record = example(image__encoded=pixels, image__format=b"raw")
+    np.testing.assert_array_equal(decode(record, shape=[12]), list(pixels))
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+@pytest.mark.parametrize("feature", ["sparse", "dense"])
+def test_a_list_of_pictures_is_decoded(count, feature, example):
+    features = dict(FEATURES)
+    features["image/encoded"] = (
+        tf.io.VarLenFeature(tf.string)
+        if feature == "sparse"
+        else tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True)
+    )
+    handler = td.Image(repeated=True, shape=[12, 10, 3])
+    decoder = td.TFExampleDecoder(features, {"images": handler})
+    pictures = {"image__encoded": [encoded(smooth(), "png")] * count} if count else {}
+    (images,) = decoder.decode(tf.constant(example(image__format=b"png", **pictures)))
+    np.testing.assert_array_equal(images, np.stack([smooth()] * count or [smooth()])[:count])
+
+
+def test_the_shape_is_known_as_far_as_it_is_given():
+    def static(**options):
+        decoder = td.TFExampleDecoder(FEATURES, {"image": td.Image(**options)})
+        dataset = tf.data.Dataset.from_tensors("").map(lambda r: decoder.decode(r)[0])
+        return dataset.element_spec.shape.as_list()
+
+    assert static() == [None, None, 3]
+    assert static(channels=0) == [None, None, None]
+    assert static(shape=[4, 5, 1]) == [4, 5, 1]
+    assert static(shape=[None, 5, 3]) == [None, 5, 3]
+
+
+def png_header(width, height):
+    start = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR"
+    return start + struct.pack(">II", width, height) + b"\x08\x02\0\0\0" + b"\0" * 20
+
+
+def bmp_header(width, height):
+    return b"BM" + b"\0" * 12 + struct.pack("<Iii", 40, width, height) + b"\0" * 40
+
+
+def gif_header(width, height):
+    return b"GIF89a" + struct.pack("<HH", width, height) + b"\0" * 20
+
+
+def jpeg_header(width, height):
+    whole = encoded(smooth(), "jpeg")
+    at = whole.index(b"\xff\xc0") + 5
+    return whole[:at] + struct.pack(">HH", height, width) + whole[at + 4 :]
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [png_header(50000, 50000), bmp_header(50000, -50000), gif_header(50000, 50000),
+     jpeg_header(50000, 50000)],
+    ids=["png", "bmp", "gif", "jpeg"],
+)  # fmt: skip
+def test_a_header_of_a_huge_picture_is_refused_by_the_pixel_limit(contents):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="exceeds the limit of 134217728"):
+        decode_image(tf.constant(contents))
+
+
+def test_the_pixel_limit_can_be_set(monkeypatch):
+    monkeypatch.setenv("SLIM_MAX_PIXELS", "119")
+    with pytest.raises(tf.errors.InvalidArgumentError, match="limit of 119 pixels"):
+        decode_image(tf.constant(encoded(smooth(), "png")))
+
+
+@pytest.mark.parametrize("contents", [b"", b"a", b"hello world", b"\0" * 40])
+def test_what_is_no_picture_is_refused(contents):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="no image of a format known"):
+        decode_image(tf.constant(contents))
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_half_a_picture_is_refused(kind):
+    whole = encoded(smooth(), kind)
+    with pytest.raises((tf.errors.InvalidArgumentError, tf.errors.UnknownError)):
+        decode_image(tf.constant(whole[: len(whole) // 3]))
+
+
+@pytest.fixture
+def other_decoders():
+    """Registers decoders for as long as a test runs, and prefers them."""
+    import slimcore.registry as registry
+
+    before = dict(registry._registered), dict(registry._prefer)
+
+    def add(name, function):
+        slim.register_decoder(name)(function)
+        slim.prefer(f"decoder:{name}", "run-time")
+
+    yield add
+    registry._registered.clear()
+    registry._registered.update(before[0])
+    registry._prefer.clear()
+    registry._prefer.update(before[1])
+    registry.rediscover()
+
+
+def test_a_preferred_decoder_takes_over_in_pipelines_and_in_graphs(other_decoders, example):
+    def black(contents, channels=0):
+        return tf.zeros([8, 8, channels or 1], tf.uint8)
+
+    assert float(tf.reduce_max(next(iter(slim.data.load("digits", "test", 4)))["image"])) > 0
+    other_decoders("image/png", black)
+    assert float(tf.reduce_max(next(iter(slim.data.load("digits", "test", 4)))["image"])) == 0
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        image = decode_image(tf.constant(encoded(smooth(), "png")), channels=1)
+        assert session.run(image).max() == 0
+
+
+def test_a_decoder_of_a_new_format_is_found_by_its_name(other_decoders, example):
+    def decode_text(contents, channels=0):
+        return tf.reshape(tf.io.decode_raw(contents, tf.uint8), [1, -1, 1])
+
+    other_decoders("image/text", decode_text)
+    record = example(image__encoded=b"abc", image__format=b"text")
+    assert decode(record, channels=1).numpy().ravel().tolist() == [97, 98, 99]
+
+
+@pytest.mark.parametrize("window", [[0, 0, 60, 80], [7, 13, 20, 31], [40, 50, 20, 30]])
+@pytest.mark.parametrize("kind", ["jpeg", "png"])
+def test_a_window_is_what_it_is_in_the_whole_picture(kind, window, noise):
+    features = {
+        "image/encoded": tf.constant(encoded(noise(60, 80, 3), kind)),
+        "image/format": tf.constant(""),
+    }
+    handler = td.Image()
+    y, x, height, width = window
+    whole = handler.tensors_to_item(features)[y : y + height, x : x + width]
+    part = handler.window_of(features, lambda shape: tf.constant(window))
+    np.testing.assert_array_equal(part, whole)
+
+
+def test_a_jpeg_decoder_without_windows_is_used_all_the_same(other_decoders):
+    def white(contents, channels=0):
+        return tf.fill([60, 80, 3], tf.constant(255, tf.uint8))
+
+    other_decoders("image/jpeg", white)
+    features = {
+        "image/encoded": tf.constant(encoded(smooth(60, 80), "jpeg")),
+        "image/format": tf.constant("jpeg"),
+    }
+    part = td.Image().window_of(features, lambda shape: tf.constant([0, 0, 5, 6]))
+    np.testing.assert_array_equal(part, np.full([5, 6, 3], 255))
