@@ -187,7 +187,7 @@ class _Loop:
         steps = min(n for n in (due, self._pace.steps_a_call()) if n is not None)
         before, more = self._step, True
         try:
-            self._train_op.run(self._position.iterator, tf.constant(steps))
+            self._train_op.run(self._position.iterator, steps)
             self._step += steps
         except tf.errors.OpError as error:
             self._step = int(self._train_op.global_step.numpy())

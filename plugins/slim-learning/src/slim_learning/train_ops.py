@@ -23,6 +23,8 @@ class TrainOp:
     """One step: the loss of a batch, its gradients, and the update of the variables.
 
     Called with a batch, it takes one step and returns the loss. `slim.learning.train` runs many.
+    The loss function is traced as it is written, as a `slim.Module` is: conditions on tensors need
+    `tf.cond`, or `@tf.function` on the function that has them.
 
     Attributes:
         global_step: int64 variable, the number of steps taken.
@@ -59,6 +61,7 @@ class TrainOp:
             self.loss = tf.Variable(0.0, trainable=False, aggregation=_SAME)
             self.examples = _counter("examples", 0)
         self._function = tf.function(self._step, autograph=False, jit_compile=jit_compile or None)
+        self._many = tf.function(self._steps)
         self._first_trace: Any = None
         self._kept: dict[str, Any] = {}
         self._trained: dict[str, Any] = {}
@@ -94,7 +97,6 @@ class TrainOp:
         rate = self._adapted.learning_rate()
         return None if rate is None else float(tf.convert_to_tensor(rate).numpy())
 
-    @tf.autograph.experimental.do_not_convert
     def __call__(self, batch: Any) -> tf.Tensor:
         """Takes one step on a batch, and returns its loss."""
         self.build(tf.nest.map_structure(tf.type_spec_from_value, batch))
@@ -121,14 +123,16 @@ class TrainOp:
         known = {id(v) for v in self._kept.values()}
         self._made = [v for v in self._made if id(v) not in known]
 
-    @tf.function
-    def run(self, iterator: Any, steps: tf.Tensor) -> None:
+    def run(self, iterator: Any, steps: int) -> None:
         """Takes steps without coming back to Python in between.
 
         Args:
             iterator: Of the batches.
-            steps: How many to take, a scalar integer tensor.
+            steps: How many to take.
         """
+        self._many(iterator, tf.constant(steps))
+
+    def _steps(self, iterator: Any, steps: tf.Tensor) -> None:
         for _ in tf.range(steps):
             self._first_trace(next(iterator))
 
@@ -137,9 +141,11 @@ class TrainOp:
         # The context is a mapping, which strategy.run would take apart were it an argument.
         losses, counts = strategy.run(lambda b: self._in_replica(b, context), args=(batch,))
         loss = strategy.reduce(tf.distribute.ReduceOp.MEAN, losses, axis=None)
-        self.loss.assign(loss)
-        self.examples.assign_add(strategy.reduce(tf.distribute.ReduceOp.SUM, counts, axis=None))
-        self.global_step.assign_add(1)
+        # A step whose batch or loss failed is not counted.
+        with tf.control_dependencies([loss]):
+            self.loss.assign(loss)
+            self.examples.assign_add(strategy.reduce(tf.distribute.ReduceOp.SUM, counts, axis=None))
+            self.global_step.assign_add(1)
         return loss
 
     def _in_replica(self, batch: Any, context: contextvars.Context) -> tuple[tf.Tensor, tf.Tensor]:
@@ -154,7 +160,9 @@ class TrainOp:
             if self._check_numerics:
                 loss = tf.debugging.check_numerics(loss, NOT_FINITE)
         self._keep(gathered.get(MODULES), tape.watched_variables())
-        self._update(tape, loss, replica)
+        # Optimizers count their steps; they too shall not count one that failed.
+        with tf.control_dependencies([loss]):
+            self._update(tape, loss, replica)
         return tf.cast(loss, tf.float32), _count(batch)
 
     def _update(

@@ -14,12 +14,12 @@ IDENTITY = ("network", "dataset", "split", "preprocessing", "image_size", "optim
 
 DEFAULTS = {
     "split": "train",
-    "number_of_steps": 1000,
+    "number_of_steps": 500,
     "batch_size": 32,
-    "optimizer": "momentum",
-    "learning_rate": 0.01,
+    "optimizer": "adam",
     "weight_decay": 0.0001,
 }
+LEARNING_RATES = {"sgd": 0.1, "momentum": 0.01, "rmsprop": 0.001, "adam": 0.001, "adamw": 0.001}
 
 
 @click.command()
@@ -28,14 +28,14 @@ DEFAULTS = {
 @click.option("--dataset", help="The dataset: slim list dataset shows them.")
 @click.option("--dataset-dir", help="The folder with its files, where they are not bundled.")
 @click.option("--split", help="The part to learn from.  [default: train]")
-@click.option("--steps", "number_of_steps", type=click.IntRange(1), help="[default: 1000]")
+@click.option("--steps", "number_of_steps", type=click.IntRange(1), help="[default: 500]")
 @click.option("--batch-size", type=click.IntRange(1), help="[default: 32]")
 @click.option(
     "--optimizer",
-    type=click.Choice(["sgd", "momentum", "rmsprop", "adam", "adamw"]),
-    help="[default: momentum]",
+    type=click.Choice(list(LEARNING_RATES)),
+    help="[default: adam]",
 )
-@click.option("--learning-rate", type=float, help="[default: 0.01]")
+@click.option("--learning-rate", type=float, help="[default: the optimizer's]")
 @click.option("--weight-decay", type=float, help="Of the weights' L2 loss.  [default: 0.0001]")
 @click.option("--clip-gradient-norm", type=float, help="Largest norm of each gradient.")
 @click.option("--preprocessing", help="[default: the network's]")
@@ -117,10 +117,11 @@ def _settings(logdir: str, asked: dict[str, Any]) -> dict[str, Any]:
                 f"{logdir} holds a run whose {name.replace('_', ' ')} is {there}, not {here}; "
                 "choose another --logdir"
             )
-    kept = (*DEFAULTS, *IDENTITY, "dataset_dir", "clip_gradient_norm", "seed")
+    kept = (*DEFAULTS, *IDENTITY, "dataset_dir", "learning_rate", "clip_gradient_norm", "seed")
     seed = int.from_bytes(os.urandom(4), "little") >> 1
     settings = {"dataset_dir": None, "seed": seed, **DEFAULTS}
     settings |= {k: before[k] for k in kept if before.get(k) is not None} | asked
+    settings.setdefault("learning_rate", LEARNING_RATES[settings["optimizer"]])
     for name, option in (("network", "--net"), ("dataset", "--dataset")):
         if name not in settings:
             raise RunError(f"there is no run in {logdir} to go on with: say {option}")
