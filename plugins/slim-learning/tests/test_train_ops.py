@@ -63,7 +63,7 @@ def test_only_the_variables_in_the_scopes_given_are_trained():
 
 
 def test_the_state_of_optimizers_stands_beside_its_variable_in_a_checkpoint():
-    module, loss_fn = square(("net/w",))
+    _, loss_fn = square(("net/w",))
     for optimizer, slots in [
         (tf.keras.optimizers.SGD(0.1, momentum=0.9), {"net/w/momentum"}),
         (tf.keras.optimizers.Adam(0.1), {"net/w/momentum", "net/w/velocity"}),
@@ -105,8 +105,8 @@ def test_unknown_scopes_and_multipliers_get_the_nearest_names():
     optimizer = v1.train.GradientDescentOptimizer(0.1)
     with pytest.raises(InputError, match="'nett'.*Close: net"):
         slim.learning.create_train_op(loss_fn, optimizer, variables_to_train=["nett"])(BATCH)
+    multipliers = {"net/weight": 2.0}
     with pytest.raises(InputError, match="'net/weight'.*Close: net/weights"):
-        multipliers = {"net/weight": 2.0}
         slim.learning.create_train_op(loss_fn, optimizer, gradient_multipliers=multipliers)(BATCH)
 
 
