@@ -333,14 +333,14 @@ def histogram_area(t, s, w):
 
 def sensitivity_at(target):
     def value(tp, fp, tn, fn):
-        return recall(tp, fp, tn, fn)[np.argmin(abs(divide(tn, tn + fp) - target))]
+        return recall(tp, fp, tn, fn)[np.argmin(np.float32(abs(divide(tn, tn + fp) - target)))]
 
     return value
 
 
 def specificity_at(target):
     def value(tp, fp, tn, fn):
-        distance = abs(recall(tp, fp, tn, fn) - target)
+        distance = np.float32(abs(recall(tp, fp, tn, fn) - target))
         return divide(tn, tn + fp)[np.flatnonzero(distance == distance.min())[-1]]
 
     return value
@@ -359,7 +359,7 @@ def recall_at(target, strict=False):
         right, found = precision(*counted), recall(*counted)
         if strict:
             return np.where(right >= target, found, 0).max()
-        return found[np.argmin(abs(right - target))]
+        return found[np.argmin(np.float32(abs(right - target)))]
 
     return value
 

@@ -42,7 +42,7 @@ def streaming_sensitivity_at_specificity(
     """
 
     def sensitivity(counts: Counts) -> tf.Tensor:
-        return _recall_or_zero(counts)[tf.argmin(tf.abs(counts.specificity - specificity))]
+        return _recall_or_zero(counts)[tf.argmin(_distance(counts.specificity, specificity))]
 
     function, default = "streaming_sensitivity_at_specificity", "sensitivity_at_specificity"
     with metric(function, name, default, metrics_collections, updates_collections) as m:
@@ -82,7 +82,7 @@ def streaming_specificity_at_sensitivity(
     """
 
     def specificity(counts: Counts) -> tf.Tensor:
-        distance = tf.abs(_recall_or_zero(counts) - sensitivity)
+        distance = _distance(_recall_or_zero(counts), sensitivity)
         return counts.specificity[num_thresholds - 1 - tf.argmin(distance[::-1])]
 
     function, default = "streaming_specificity_at_sensitivity", "specificity_at_sensitivity"
@@ -171,7 +171,7 @@ def recall_at_precision(
         precisions = ratio(true_positives, true_positives + counts.false_positives)
         if strict_mode:
             return tf.reduce_max(tf.where(precisions >= precision, recalls, 0.0))
-        return recalls[tf.argmin(tf.abs(precisions - precision))]
+        return recalls[tf.argmin(_distance(precisions, precision))]
 
     function, default = "recall_at_precision", "recall_at_precision"
     with metric(function, name, default, metrics_collections, updates_collections) as m:
@@ -229,6 +229,11 @@ def _at_best(
     at = even_thresholds(m, num_thresholds)
     sums = bucket_sums(m, predictions, labels, at, weights)
     return m.add_up(sums, lambda s: value_of(counts_of(s, at)))
+
+
+def _distance(rates: tf.Tensor, wanted: float) -> tf.Tensor:
+    """Returns how far each rate is from the wanted one, rounded so that ties stay ties."""
+    return tf.cast(tf.abs(rates - wanted), tf.float32)
 
 
 def _recall_or_zero(counts: Counts) -> tf.Tensor:
