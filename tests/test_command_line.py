@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 SLIM = Path(sys.executable).with_name("slim")
@@ -114,3 +115,25 @@ def test_doctor_names_what_is_set_aside_in_conflict_unmet_or_not_there(install):
     ]:
         assert message in result.stdout, result.stdout
     assert "5 thing(s) to mend" in result.stdout
+
+
+def test_plan_reports_what_a_checkpoint_would_restore(tmp_path):
+    from slimcore.checkpoints import save
+
+    values = {
+        "LeNet/conv1/weights": np.zeros([5, 5, 1, 32], "f"),
+        "LeNet/fc4/biases": np.zeros(7, "f"),
+    }
+    path = save(str(tmp_path / "lenet.ckpt"), values)
+    result = slim("plan", path, "--net", "lenet", "--num-classes", 10, "--channels", 1)
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert "  matched      LeNet/conv1/weights [5, 5, 1, 32]" in lines
+    assert "  other shape  LeNet/fc4/biases [10], there [7]: exclude LeNet/fc4" in lines
+    assert sum(line.startswith("  missing") for line in lines) == 6
+
+
+def test_plan_of_no_checkpoint_is_one_line(tmp_path):
+    result = slim("plan", tmp_path / "absent", "--net", "lenet")
+    assert result.returncode == 2
+    assert "slim: cannot read checkpoint" in result.stderr.splitlines()[-1]

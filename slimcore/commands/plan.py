@@ -10,6 +10,7 @@ import slimcore.registry as registry
 @click.option("--net", required=True, help="The network to compare it with.")
 @click.option("--num-classes", default=1000, show_default=True)
 @click.option("--image-size", type=int, help="Height and width; the network's own by default.")
+@click.option("--channels", default=3, show_default=True, help="Of the input images.")
 @click.option("--include", multiple=True, metavar="SCOPE", help="Only these scopes.")
 @click.option("--exclude", multiple=True, metavar="SCOPE", help="All but these scopes.")
 @click.option("--rename", multiple=True, metavar="HERE=THERE", help="A scope's name there.")
@@ -18,6 +19,7 @@ def plan(
     net: str,
     num_classes: int,
     image_size: int | None,
+    channels: int,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     rename: tuple[str, ...],
@@ -38,7 +40,7 @@ def plan(
     network = registry.lookup("namespace", "nets").get_network_fn(net, num_classes)
     size = image_size or network.default_image_size
     with tf.Graph().as_default():
-        network(tf.compat.v1.placeholder(tf.float32, [1, size, size, network.channels]))
+        network(tf.compat.v1.placeholder(tf.float32, [1, size, size, channels]))
         variables = {v.op.name: v for v in tf.compat.v1.global_variables()}
     report = checkpoints.plan(
         checkpoint,
