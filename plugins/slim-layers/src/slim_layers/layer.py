@@ -197,5 +197,7 @@ class Layer:
         self._finishing = True
         if activation_fn is not None:
             outputs = activation_fn(outputs)
-        alias = self.scope.original_name_scope.rstrip("/")
+        # Eager name scopes are not numbered where they meet again, and variable scopes are.
+        name_scope = self.scope.original_name_scope.rstrip("/")
+        alias = self.scope.name if tf.executing_eagerly() else name_scope
         return utils.collect_named_outputs(outputs_collections, alias, outputs)
