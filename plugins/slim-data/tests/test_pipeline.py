@@ -74,3 +74,134 @@ def test_a_missing_file_is_named_with_what_is_there(tmp_path):
     (tmp_path / "other.txt").write_text("")
     with pytest.raises(DataError, match=r"digits_train\*.tfrecord. In .*: other.txt"):
         slim.data.load("digits", dataset_dir=str(tmp_path))
+
+
+def test_files_are_read_side_by_side_and_each_once(tmp_path, write_records, digit_records):
+    for number in range(4):
+        records = digit_records[5 * number : 5 * number + 5]
+        write_records(tmp_path / f"digits_test-0000{number}-of-00004.tfrecord", records)
+    every = labels_of(slim.data.load("digits", "test", 3)).tolist()[:20]
+    options = {"dataset_dir": str(tmp_path)}
+    assert sorted(labels_of(slim.data.load("digits", "test", 3, **options))) == sorted(every)
+    parts = [
+        labels_of(slim.data.load("digits", "test", 3, shard=(index, 3), **options)).tolist()
+        for index in range(3)
+    ]
+    assert [len(part) for part in parts] == [10, 5, 5]
+    assert sorted(label for part in parts for label in part) == sorted(every)
+
+
+def test_fewer_files_than_workers_are_shared_record_by_record():
+    parts = [labels_of(slim.data.load("digits", "test", 50, shard=(n, 3))) for n in range(3)]
+    whole = labels_of(slim.data.load("digits", "test", 50))
+    for index, part in enumerate(parts):
+        np.testing.assert_array_equal(part, whole[index::3])
+
+
+@pytest.mark.parametrize("cache", [False, True])
+@pytest.mark.parametrize("is_training", [False, True])
+def test_a_split_is_gone_through_as_often_as_asked(cache, is_training):
+    batches = slim.data.load(
+        "digits", "test", 100, is_training=is_training, repeat=2, cache=cache, drop_remainder=False
+    )
+    labels = labels_of(batches)
+    assert len(labels) == 710
+    np.testing.assert_array_equal(np.bincount(labels) % 2, np.zeros(10))
+
+
+def test_a_cache_on_disk_is_read_in_place_of_the_files(tmp_path, write_records, digit_records):
+    path = write_records(tmp_path / "digits_test.tfrecord", digit_records)
+    options = {"dataset_dir": str(tmp_path), "cache": str(tmp_path / "cache")}
+    first = labels_of(slim.data.load("digits", "test", 4, **options))
+    write_records(path, digit_records[:4])
+    np.testing.assert_array_equal(labels_of(slim.data.load("digits", "test", 4, **options)), first)
+
+
+def distorted(seed, **options):
+    return slim.data.load(
+        "digits", "train", 16, preprocessing="cifarnet", image_size=8, is_training=True, seed=seed,
+        **options,
+    )  # fmt: skip
+
+
+def images_of(batches, count=3):
+    return np.stack([batch["image"].numpy() for batch in batches.take(count)])
+
+
+@pytest.mark.parametrize("parallel", [1, 4])
+def test_distortions_follow_from_the_seed_alone(parallel):
+    reference = images_of(distorted(7))
+    np.testing.assert_array_equal(images_of(distorted(7, num_parallel_calls=parallel)), reference)
+    assert (images_of(distorted(8)) != reference).any()
+
+
+def test_a_preprocessing_of_ones_own_may_take_a_seed():
+    def shifted(image, height, width, is_training, seed):
+        return tf.cast(image, tf.float32) + tf.cast(seed[1], tf.float32)
+
+    def plain(image, height, width, is_training):
+        return tf.cast(image, tf.float32)
+
+    one, two = (
+        next(iter(slim.data.load("digits", "test", 4, preprocessing=f, seed=1)))["image"].numpy()
+        for f in (shifted, plain)
+    )
+    np.testing.assert_array_equal((one - two)[:, 0, 0, 0], [0, 1, 2, 3])
+
+
+def test_a_run_is_resumed_where_it_was_by_skipping_batches():
+    whole = images_of(distorted(3), 5)
+    np.testing.assert_array_equal(images_of(distorted(3, skip_batches=2)), whole[2:])
+
+
+def test_the_position_is_saved_with_a_checkpoint(tmp_path):
+    iterator = iter(distorted(3))
+    for _ in range(2):
+        next(iterator)
+    path = tf.train.Checkpoint(iterator=iterator).save(str(tmp_path / "position"))
+    expected = next(iterator)["image"]
+    again = iter(distorted(3))
+    tf.train.Checkpoint(iterator=again).restore(path)
+    np.testing.assert_array_equal(next(again)["image"], expected)
+
+
+def test_what_is_loaded_is_a_dataset_like_any_other():
+    batches = slim.data.load("digits", "test", 5)
+    assert isinstance(batches, tf.data.Dataset)
+    assert batches.element_spec["image"].shape.as_list() == [None, 8, 8, 1]
+
+    @tf.function
+    def total():
+        count = 0
+        for batch in batches:
+            count += tf.size(batch["label"])
+        return count
+
+    assert int(total()) == 355
+    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+    distributed = strategy.experimental_distribute_dataset(batches)
+    assert next(iter(distributed))["label"].shape == [5]
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"items": ["imag"]}, "Close: image"),
+        ({"preprocessing": "lenet", "dataset": "image_folder"}, "give image_size"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused(arguments, message, folder_of_pictures):
+    name = arguments.pop("dataset", "digits")
+    folder = str(folder_of_pictures) if name == "image_folder" else None
+    with pytest.raises(InputError, match=message):
+        slim.data.load(name, dataset_dir=folder, **arguments)
+
+
+def test_a_reader_without_an_equivalent_is_refused(digit_records):
+    class Reader:
+        pass
+
+    known = slim.data.get_dataset("digits", "test")
+    dataset = slim.dataset.Dataset(known.data_sources, Reader, known.decoder, None, {})
+    with pytest.raises(InputError, match=r"no tf.data equivalent"):
+        slim.data.load(dataset)
