@@ -358,6 +358,12 @@ def _convolve(
     dims = len(kernel)
     data_format = CHANNELS_FIRST[dims] if first else CHANNELS_LAST[dims]
     if dims == 2 and max(rates) == 1:
+        size, depth = tuple(inputs.shape[1:3]), weights.shape[-1]
+        if not first and size == tuple(kernel) and (padding == "VALID" or size == (1, 1)):
+            # A kernel that covers its whole input is a matrix, and several times faster as one.
+            kernels = tf.reshape(kernels, [-1, depth])
+            outputs = tf.matmul(tf.reshape(inputs, [-1, kernels.shape[0]]), kernels)
+            return tf.reshape(outputs, [-1, 1, 1, depth])
         return tf.nn.conv2d(inputs, kernels, strides, padding, data_format)
     return tf.nn.convolution(
         inputs, kernels, strides, padding, data_format=data_format, dilations=rates
