@@ -164,11 +164,19 @@ def _layers(graph: tf.Graph, inputs: tf.Tensor) -> Iterator[Layer]:
         last = (products or ops)[-1]
         yield Layer(
             name,
-            tuple(last.outputs[0].shape[1:]),
+            _output_shape(last),
             sum(v.shape.num_elements() for v in variables if v.name in trainable),
             sum(map(_multiply_adds, products)),
             fields.get(last.outputs[0].name),
         )
+
+
+def _output_shape(op: tf.Operation) -> tuple[int | None, ...]:
+    """Returns the shape of an op's output, for one example."""
+    users = op.outputs[0].consumers()
+    if op.type == "MatMul" and [user.type for user in users] == ["Reshape"]:
+        op = users[0]  # a convolution whose kernel covers its whole input
+    return tuple(op.outputs[0].shape[1:])
 
 
 def _owner(variable: str) -> str:
