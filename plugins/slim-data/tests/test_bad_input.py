@@ -101,7 +101,9 @@ def wrong_length(data, at):
 
 
 @pytest.mark.parametrize(
-    "damage, lost", [(truncated, 15), (wrong_crc, 1), (wrong_length, 15)], ids=lambda p: str(p)
+    "damage, lost",
+    [(truncated, 15), (wrong_crc, 1), (wrong_length, 15)],
+    ids=["cut", "crc", "length"],
 )
 def test_a_damaged_file_is_named_or_read_as_far_as_it_can_be(
     damage, lost, tmp_path, write_records, digit_records
