@@ -100,7 +100,7 @@ def test_doctor_names_what_is_set_aside_in_conflict_unmet_or_not_there(install):
         """
         @hookimpl
         def slim_layers():
-            return {"conv2d": "best_plugin:hookimpl", "gone": "best_plugin:gone"}
+            return {"unit_norm": "best_plugin:hookimpl", "gone": "best_plugin:gone"}
         """,
     )
     path = os.pathsep.join([str(site), str(other)])
@@ -108,7 +108,7 @@ def test_doctor_names_what_is_set_aside_in_conflict_unmet_or_not_there(install):
     assert result.returncode == 1
     for message in [
         "set aside: acme 1.0.0 (acme_plugin): importing it raised ModuleNotFoundError",
-        "2 distributions offer the layer 'conv2d'",
+        "2 distributions offer the layer 'unit_norm'",
         "prefers the layer 'flatten' of ghost, which is not installed",
         "prefers 'frob', which nobody offers",
         "layer gone of best 1.0.0 (best_plugin:gone) does not exist",

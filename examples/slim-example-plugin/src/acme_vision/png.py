@@ -23,9 +23,9 @@ def decode(contents: tf.Tensor, channels: int = 0) -> tf.Tensor:
         tf.errors.InvalidArgumentError: When run, on bytes that are no image.
     """
 
-    def read(data: bytes) -> np.ndarray:
+    def read(data: bytes | np.ndarray) -> np.ndarray:
         try:
-            image = Image.open(io.BytesIO(data))
+            image = Image.open(io.BytesIO(np.asarray(data, object).item()))
             pixels = np.asarray(image.convert(_MODES.get(channels, image.mode)), np.uint8)
         except OSError as error:
             raise ValueError(f"no PNG image: {error}") from error
