@@ -147,10 +147,15 @@ def _decode_with_pillow(contents: bytes, alpha: bool) -> Any:
     import numpy as np
     from PIL import Image
 
-    with Image.open(io.BytesIO(contents)) as image:
-        if image.width * image.height > max_pixels():
-            raise ValueError(f"{_too_large('WebP')} {image.width} x {image.height}")
-        return np.asarray(image.convert("RGBA" if alpha else "RGB"))
+    # Eager mode hands the bytes over in an array of one object, and errors out as they are.
+    data = np.asarray(contents, object).item()
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            if image.width * image.height > max_pixels():
+                raise ValueError(f"{_too_large('WebP')} {image.width} x {image.height}")
+            return np.asarray(image.convert("RGBA" if alpha else "RGB"))
+    except OSError as error:
+        raise tf.errors.InvalidArgumentError(None, None, f"no WebP image: {error}") from error
 
 
 def _with_channels(image: tf.Tensor, channels: int) -> tf.Tensor:
