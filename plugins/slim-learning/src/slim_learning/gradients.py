@@ -5,7 +5,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from slimcore.errors import InputError, nearest
+from slim_learning.scopes import close_to, within
+from slimcore.errors import InputError
 from slimcore.variables import variable_name
 
 Gradient = Any  # a tensor, `tf.IndexedSlices`, or None
@@ -46,41 +47,48 @@ def multiply_gradients(
 
     Args:
         grads_and_vars: Pairs of gradient and variable.
-        gradient_multipliers: Factors by variable or by its name, such as `LeNet/fc3/weights`; a
-            number or a scalar tensor each.
+        gradient_multipliers: Factors by variable, by its name, such as `LeNet/fc3/weights`, or by
+            a scope, such as `LeNet/fc3`, for all variables in it; the longest name that fits a
+            variable counts. A number or a scalar tensor each.
 
     Returns:
         The pairs, in the order given.
 
     Raises:
-        InputError: It is no dict or an empty one, names a variable that is not there, or one that
-            has no gradient.
+        InputError: It is no dict or an empty one, names a variable or scope that is not there, or
+            one that has no gradient.
     """
     if not isinstance(gradient_multipliers, Mapping) or not gradient_multipliers:
         raise InputError(
-            "gradient_multipliers must be a dict from variables or their names to factors, and not "
-            f"empty; got {gradient_multipliers!r}"
+            "gradient_multipliers must be a dict from variables, their names or scopes to factors, "
+            f"and not empty; got {gradient_multipliers!r}"
         )
     factors = {_name(key): factor for key, factor in gradient_multipliers.items()}
     gradients = {variable_name(v): gradient for gradient, v in grads_and_vars}
-    for name in factors:
-        if name not in gradients:
+    for key in factors:
+        found = [gradient for name, gradient in gradients.items() if within(name, key)]
+        if not found:
             raise InputError(
-                f"gradient_multipliers names {name!r}, which is not trained here. "
-                f"Close: {nearest(name, gradients)}"
+                f"gradient_multipliers names {key!r}, which is not trained here. "
+                f"Close: {close_to(key, gradients)}"
             )
-        if gradients[name] is None:
+        if all(gradient is None for gradient in found):
             raise InputError(
-                f"gradient_multipliers names {name!r}, and the loss has no gradient for it; remove "
+                f"gradient_multipliers names {key!r}, and the loss has no gradient for it; remove "
                 "it, or use the variable in the loss"
             )
     return [
-        (scaled(gradient, factors.get(variable_name(v), 1)), v) for gradient, v in grads_and_vars
+        (scaled(gradient, _factor(variable_name(v), factors)), v) for gradient, v in grads_and_vars
     ]
 
 
+def _factor(name: str, factors: Mapping[str, Any]) -> Any:
+    fitting = [key for key in factors if within(name, key)]
+    return factors[max(fitting, key=len)] if fitting else 1
+
+
 def _name(key: Any) -> str:
-    return key.partition(":")[0] if isinstance(key, str) else variable_name(key)
+    return key.partition(":")[0].rstrip("/") if isinstance(key, str) else variable_name(key)
 
 
 def scaled(gradient: Gradient, factor: Any) -> Gradient:
