@@ -123,3 +123,20 @@ def start() -> Callable[..., subprocess.Popen[str]]:
 def command(*arguments: str) -> Sequence[str]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     return [sys.executable, "-m", "slimcore.cli", *arguments]
+
+
+@pytest.fixture
+def slim_main(capsys: Any, monkeypatch: Any) -> Callable[..., tuple[int, str, str]]:
+    """Runs the program in this process, which has TensorFlow: its status, output and errors."""
+
+    def run(*arguments: Any) -> tuple[int, str, str]:
+        from slimcore import cli
+
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["slim", *map(str, arguments)])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        said = capsys.readouterr()
+        return left.value.code or 0, said.out, said.err
+
+    return run

@@ -5,12 +5,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import tensorflow as tf
+from slim_data.faults import explained, reason
 
 import slim_learning.record as record
 import slimcore as slim
 import slimcore.checkpoints as checkpoints
 import slimcore.registry as registry
-from slimcore.errors import InputError, RunError
+from slimcore.errors import DataError, InputError, RunError
+
+_BEYOND = "a label is beyond the classes"
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class Task:
         channels: Of the images.
         num_classes: How many classes there are.
         labels: Their names; empty where they have none.
+        labels_offset: Taken off each label of the dataset, whose first classes are left out.
     """
 
     network: str
@@ -36,6 +40,7 @@ class Task:
     channels: int
     num_classes: int
     labels: tuple[str, ...]
+    labels_offset: int = 0
 
     def record(self) -> dict[str, Any]:
         """Returns what `run.json` says of it, the versions of its components included."""
@@ -51,8 +56,11 @@ class Task:
         return {**asdict(self), "components": components}
 
     def load(self, split: str, batch_size: int, **options: Any) -> tf.data.Dataset:
-        """Returns the batches of a split, as `slim.data.load` does, ready for the network."""
-        return slim.data.load(
+        """Returns the batches of a split, as `slim.data.load` does, ready for the network.
+
+        A label that is none of the classes ends the iteration with a DataError.
+        """
+        batches = slim.data.load(
             self.dataset,
             split,
             batch_size,
@@ -61,12 +69,30 @@ class Task:
             image_size=self.image_size,
             **options,
         )
+        known = batches.explain
 
-    def model(self, weight_decay: float = 0.0) -> slim.Module:
-        """Returns the network with variables of its own, which its first call makes."""
-        return slim.Module(
-            slim.nets.get_network_fn(self.network, self.num_classes, weight_decay=weight_decay)
+        def explain(error: tf.errors.OpError) -> Exception:
+            return DataError(reason(error)) if _BEYOND in str(error.message) else known(error)
+
+        return explained(batches.map(self._with_checked_labels), explain)
+
+    def _with_checked_labels(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        labels = batch["label"] - self.labels_offset
+        good = tf.reduce_all((labels >= 0) & (labels < self.num_classes))
+        told = (
+            f"dataset {self.dataset}: {_BEYOND}, which are 0 to {self.num_classes - 1} once "
+            f"--labels-offset {self.labels_offset} is taken off. The batch has labels from"
         )
+        lowest, highest = tf.reduce_min(batch["label"]), tf.reduce_max(batch["label"])
+        with tf.control_dependencies([tf.debugging.Assert(good, [told, lowest, "to", highest])]):
+            return {**batch, "label": tf.identity(labels)}
+
+    def model(self, weight_decay: float = 0.0, precision: str | None = None) -> slim.Module:
+        """Returns the network with variables of its own, which its first call makes."""
+        network = slim.nets.get_network_fn(
+            self.network, self.num_classes, weight_decay=weight_decay
+        )
+        return slim.Module(network, precision=precision)
 
     def preprocess(self, image: tf.Tensor) -> tf.Tensor:
         """Makes one image [height, width, channels], uint8, ready for the network in use."""
@@ -77,6 +103,11 @@ class Task:
             ready = slim.lookup("preprocessing", self.preprocessing)(image, size, size, False)
         return tf.ensure_shape(ready, [size, size, self.channels])
 
+    @property
+    def input_shape(self) -> list[int]:
+        """The shape of one image as the network takes it, with a batch of one."""
+        return [1, self.image_size, self.image_size, self.channels]
+
     def restored_model(self, logdir: str) -> tuple[slim.Module, str]:
         """Returns the network with the values of a run's newest checkpoint, and its path.
 
@@ -84,16 +115,26 @@ class Task:
             RunError: There is no checkpoint yet.
             CheckpointError: It does not fit the network.
         """
-        path = checkpoints.latest(logdir)
-        if path is None:
-            raise RunError(
-                f"there is no checkpoint in {logdir} yet: slim train saves the first after "
-                "--save-secs seconds or at the end"
-            )
+        path = newest_checkpoint(logdir)
         model = self.model()
-        build(model, [1, self.image_size, self.image_size, self.channels])
+        build(model, self.input_shape)
         model.restore(path)
         return model, path
+
+
+def newest_checkpoint(logdir: str) -> str:
+    """Returns the prefix of a run's newest checkpoint.
+
+    Raises:
+        RunError: There is none yet.
+    """
+    path = checkpoints.latest(logdir)
+    if path is None:
+        raise RunError(
+            f"there is no checkpoint in {logdir} yet: slim train saves the first after "
+            "--save-secs seconds or at the end"
+        )
+    return path
 
 
 def build(model: slim.Module, shape: list[int]) -> None:
@@ -109,6 +150,7 @@ def new_task(
     split: str = "train",
     preprocessing: str | None = None,
     image_size: int | None = None,
+    labels_offset: int = 0,
 ) -> Task:
     """Returns the task of a network and a dataset; what is not given follows from these two.
 
@@ -130,6 +172,10 @@ def new_task(
     num_classes = getattr(described, "num_classes", None)
     if not num_classes:
         raise InputError(f"dataset {dataset} states no number of classes, which training needs")
+    if labels_offset >= num_classes:
+        raise InputError(
+            f"--labels-offset {labels_offset} leaves none of the {num_classes} classes of {dataset}"
+        )
     names = getattr(described, "labels_to_names", None) or {}
     task = Task(
         network=network,
@@ -138,8 +184,9 @@ def new_task(
         preprocessing=preprocessing,
         image_size=int(image_size),
         channels=0,
-        num_classes=int(num_classes),
-        labels=tuple(str(names[i]) for i in sorted(names)),
+        num_classes=int(num_classes) - labels_offset,
+        labels=tuple(str(names[i]) for i in sorted(names) if i >= labels_offset),
+        labels_offset=labels_offset,
     )
     images = task.load(split, 1).element_spec["image"]
     return Task(**{**asdict(task), "channels": images.shape[-1]})

@@ -1,6 +1,7 @@
 """Writes what a run tells to TensorBoard's event files."""
 
 import os
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,13 +12,18 @@ from slimcore.events import Run
 class TensorBoard:
     """Follows runs of any kind: training in the run's folder, evaluation in `eval` below it."""
 
-    def __init__(self) -> None:
+    def __init__(self, every_secs: float = 0) -> None:
+        """Keeps how long to wait at least between two events of a training run."""
+        self._every_secs = every_secs
+        self._written_at = float("-inf")
         self._writers: dict[str, Any] = {}
 
     @hookimpl
     def slim_scalars_logged(self, run: Run, step: int, scalars: Mapping[str, float]) -> None:
-        """Writes the scalars."""
-        self._write(run.logdir, step, scalars)
+        """Writes the scalars, unless it is too soon; those of the last step in any case."""
+        if step == run.number_of_steps or time.monotonic() >= self._written_at + self._every_secs:
+            self._write(run.logdir, step, scalars)
+            self._written_at = time.monotonic()
 
     @hookimpl
     def slim_checkpoint_saved(self, run: Run, step: int, path: str) -> None:
