@@ -18,7 +18,7 @@ import tensorflow as tf
 
 import slim_data.manifest as manifests
 from slim_data.convert_sources import Picture, Source
-from slim_data.layouts import write_labels
+from slim_data.layouts import LABELS_FILE, write_labels
 from slim_data.manifest import Manifest, Shard, Split
 from slimcore.errors import DataError
 
@@ -106,6 +106,7 @@ def convert(
     target = Path(folder)
     finished = _finished(target, plan)
     if finished is not None:
+        (target / _JOURNAL).unlink(missing_ok=True)
         advance(sum(source.sizes.values()))
         return finished
     done = _begin(target, plan, work)
@@ -175,11 +176,12 @@ def _begin(folder: Path, plan: str, work: list[_Work]) -> dict[str, _Done]:
         present = [w.file for w in work if (folder / w.file).exists()]
         if present and not (folder / manifests.FILE_NAME).exists():
             raise DataError(f"{folder / present[0]} is there already; choose another folder")
+    for name in (*(w.file for w in work), _JOURNAL, LABELS_FILE, manifests.FILE_NAME):
+        for torn in folder.glob(f".{name}.*.tmp"):
+            torn.unlink()
     # Without the torn last line of a process that was killed.
     text = "".join(json.dumps(line) + "\n" for line in lines or [{"plan": plan}])
     manifests.write_whole(journal, text)
-    for torn in folder.glob(".*.tfrecord.*.tmp"):
-        torn.unlink()
     noted = [
         _Done(Shard(**line["shard"]), tuple(line["counts"]), line["skipped"]) for line in lines[1:]
     ]
@@ -204,10 +206,13 @@ def _journal_lines(journal: Path) -> list[dict]:
 
 
 def _note(journal: Path, line: dict) -> None:
-    with open(journal, "a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with open(journal, "a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise DataError(f"cannot write {journal}: {error.strerror}") from error
 
 
 def _write_all(

@@ -93,7 +93,7 @@ def open_source(path: str) -> Source:
                 "folder with IDX files or pictures, or a CIFAR archive"
             )
         return CifarSource(place)
-    if any(p.name in _CIFAR_MARKS for p in place.rglob("*")):
+    if any(_holds_cifar(folder) for folder in (place, *place.iterdir())):
         return CifarSource(place)
     return FolderSource(place)
 
@@ -161,7 +161,7 @@ class IdxSource(_Arrays):
             if not labels.exists():
                 raise DataError(f"{labels} is missing, with the labels of {images.name}")
             arrays[split] = (_idx(images, 3)[..., None], _idx(labels, 1), str(labels))
-        self._arrays = arrays
+        self._arrays = arrays = dict(sorted(arrays.items(), reverse=True))  # train, test
         self.classes = tuple(str(n) for n in range(10))
         self.sizes = {split: len(images) for split, (images, _, _) in arrays.items()}
         self.shape = next(iter(arrays.values()))[0].shape[1:]
@@ -190,8 +190,13 @@ def _idx(path: Path, rank: int) -> np.ndarray:
     return np.frombuffer(data, np.uint8, offset=header).reshape(shape)
 
 
-_CIFAR_MARKS = ("data_batch_1", "data_batch_1.bin", "train.bin", "fine_label_names")
+# Files that, together, only a folder with CIFAR has.
+_CIFAR_MARKS = ("data_batch_1",), ("data_batch_1.bin",), ("train", "meta"), ("train.bin",)
 _PIXELS = 3 * 32 * 32
+
+
+def _holds_cifar(folder: Path) -> bool:
+    return any(all((folder / name).is_file() for name in names) for names in _CIFAR_MARKS)
 
 
 class CifarSource(_Arrays):
@@ -238,8 +243,9 @@ class CifarSource(_Arrays):
     @cached_property
     def fingerprint(self) -> str:
         """A checksum of the files' names, sizes and times."""
-        files = sorted(p for p in self._path.rglob("*") if p.is_file())
-        return _listing(files or [self._path], self._path if files else self._path.parent)
+        if self._path.is_file():
+            return _listing([self._path], self._path.parent)
+        return _listing(sorted(p for p in self._path.rglob("*") if p.is_file()), self._path)
 
 
 def _cifar_files(path: Path) -> dict[str, Callable[[], bytes]]:

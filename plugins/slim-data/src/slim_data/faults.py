@@ -82,7 +82,11 @@ class Scan:
 def reason(error: BaseException) -> str:
     """Returns the first line of TensorFlow's message, without its names of nodes."""
     message = str(getattr(error, "message", "") or error).strip()
-    message = re.sub(r"\{\{[^}]*\}\}\s*|\[Op:[^\]]*\]", "", message).partition("\n")[0]
+    message = re.sub(r"\{\{[^}]*\}\}\s*|\[Op:[^\]]*\]", "", message)
+    if eager := re.match(r"Expected '.*' to be true. Summarized data: ", message):
+        lines = message[eager.end() :].splitlines()
+        return " ".join(re.sub(r"^b(['\"])(.*)\1$", r"\2", line) for line in lines)
+    message = message.partition("\n")[0]
     message = re.sub(r"^Error in user-defined function.*?Iterator::\S+: ", "", message)
     message = re.sub(r"\s+name:\s*$", "", message)
     if message.startswith("assertion failed: "):

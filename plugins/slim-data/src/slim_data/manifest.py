@@ -68,13 +68,22 @@ class Manifest:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Writes a text file beside its place, and renames it."""
+    """Writes a text file beside its place, and renames it.
+
+    Raises:
+        DataError: It cannot be written.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with open(beside, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
+    try:
+        with open(beside, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except OSError as error:
+        raise DataError(f"cannot write {path}: {error.strerror}") from error
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def read(folder: str | Path) -> Manifest | None:
