@@ -23,6 +23,8 @@ from slimcore.events import Run, followed_by, tell
 SECONDS_A_LOG = 5.0
 # How often a run returns to a checkpoint without getting past the step that failed.
 ROLL_BACKS = 3
+# A run of which so many steps in a row are skipped ends.
+SKIPS = 100
 
 
 def train(
@@ -168,6 +170,7 @@ class _Loop:
         self._saved: int | None = None
         self._saved_at = 0.0
         self._roll_backs, self._failed_step = 0, -1
+        self._skips_since = self._step, int(train_op.skipped.numpy())
 
     def go(self, saved: int | None) -> float | None:
         """Runs to the end, a signal or an error, and tells the followers which it was.
@@ -261,9 +264,22 @@ class _Loop:
         if rate is not None:
             self._results["learning_rate"] = rate
         if self._train_op.non_finite == "skip":
-            self._results["skipped"] = int(self._train_op.skipped.numpy())
+            self._results["skipped"] = self._count_skipped()
         scalars = self._results | self._pace.logged(self._step)
         tell("slim_scalars_logged", run=self._run, step=self._step, scalars=scalars)
+
+    def _count_skipped(self) -> int:
+        """Returns how many steps were skipped; a run of nothing else leads nowhere."""
+        skipped, (step, before) = int(self._train_op.skipped.numpy()), self._skips_since
+        if skipped - before < self._step - step:
+            self._skips_since = self._step, skipped
+        elif self._step - step >= SKIPS:
+            raise NotFiniteError(
+                f"the loss or a gradient was infinite or no number at each of the last "
+                f"{self._step - step} steps, which were all skipped; the newest checkpoint is "
+                f"{self._kept.latest() or 'none yet'}. Lower the learning rate or clip gradients"
+            )
+        return skipped
 
     def _save(self, at_the_end: bool = False) -> None:
         if self._train_op.checks:

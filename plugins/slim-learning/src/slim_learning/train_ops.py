@@ -377,7 +377,7 @@ def _checked_loss(loss: Any) -> tf.Tensor:
 
 def _count(batch: Any) -> tf.Tensor:
     """Returns the number of examples in a batch, the size of its first tensor."""
-    tensors = [t for t in tf.nest.flatten(batch) if getattr(t, "shape", ())]
+    tensors = [t for t in tf.nest.flatten(batch) if t.shape.rank != 0]
     return tf.shape(tensors[0], tf.int64)[0] if tensors else tf.constant(1, tf.int64)
 
 
