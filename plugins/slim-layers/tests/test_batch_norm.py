@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from slim_layers.moving import moving_with
 
 import slimcore as slim
 
@@ -148,6 +149,18 @@ def test_a_layer_that_is_not_trained_moves_nothing(model):
     bn = model(trainable=False)
     bn(BATCH)
     np.testing.assert_array_equal(bn.get("moving_mean"), np.zeros(4))
+
+
+@pytest.mark.parametrize("options", [{}, {"fused": False}, {"zero_debias_moving_mean": True}])
+def test_a_decay_for_all_layers_wins_over_their_own(model, options):
+    with moving_with(0.0):
+        bn = model(decay=0.9, **options)
+        bn(BATCH)
+        bn(2 * BATCH)
+    mean, variance, population = statistics(2 * BATCH)
+    np.testing.assert_allclose(bn.get("moving_mean"), mean, rtol=1e-4)
+    towards = variance if "fused" in options else population
+    np.testing.assert_allclose(bn.get("moving_variance"), towards, rtol=1e-4)
 
 
 def test_two_uses_in_one_step_both_move_the_averages():

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from slim_layers.layer import ONES, ZEROS, Collections, Function, Layer, VariablesCollections
-from slim_layers.moving import MovingAverages
+from slim_layers.moving import MovingAverages, decay_in_force
 from slim_layers.renorm import Renorm
 from slim_layers.utils import channels_first, constant_value, smart_cond
 from slimcore.scoping import add_arg_scope
@@ -94,6 +94,7 @@ def batch_norm(
     Papers: Ioffe and Szegedy, "Batch Normalization", 2015, arXiv:1502.03167, algorithms 1 and 2;
     Ioffe, "Batch Renormalization", 2017, arXiv:1702.03275, algorithm 1.
     """
+    decay = decay_in_force(decay)
     with Layer(
         "batch_norm", "BatchNorm", inputs, scope, reuse, trainable, variables_collections
     ) as layer:

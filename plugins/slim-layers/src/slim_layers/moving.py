@@ -1,6 +1,8 @@
 """Moving averages of a layer's statistics, and when they move."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import tensorflow as tf
@@ -8,6 +10,28 @@ import tensorflow as tf
 from slim_layers.layer import ZEROS, Collections, Layer
 from slimcore.collections import add_to_collections, in_graph
 from slimcore.variables import variable
+
+_decay: ContextVar[float | None] = ContextVar("decay", default=None)
+
+
+@contextlib.contextmanager
+def moving_with(decay: float) -> Iterator[None]:
+    """Lets the moving averages of layers called inside keep this part of themselves.
+
+    It wins over the layers' own `decay`, wherever that is set. With 0 the averages become the
+    statistics of the batch, which is how these are read to compute other averages of them.
+    """
+    token = _decay.set(decay)
+    try:
+        yield
+    finally:
+        _decay.reset(token)
+
+
+def decay_in_force(decay: Any) -> Any:
+    """Returns a layer's own decay, or the one that `moving_with` sets."""
+    wanted = _decay.get()
+    return decay if wanted is None else wanted
 
 
 class MovingAverages:
