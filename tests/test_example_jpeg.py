@@ -90,15 +90,7 @@ def run(*command, cwd, **environment):
 def test_the_decoder_is_used_everywhere_once_installed_and_preferred(folder):
     # A folder on the path instead of an environment, which would need a TensorFlow of its own.
     site, project = folder / "site", ROOT / "examples/slim-example-jpeg"
-    run(
-        "uv",
-        "build",
-        "--wheel",
-        "--out-dir",
-        folder,
-        ROOT / "examples/slim-example-jpeg",
-        cwd=folder,
-    )
+    run("uv", "build", "--wheel", "--out-dir", folder, project, cwd=folder)
     (wheel,) = folder.glob("acme_jpeg-*.whl")
     run("uv", "pip", "install", "--no-deps", "--target", site, wheel, cwd=folder)
 
