@@ -150,9 +150,19 @@ class Plan:
         return "\n".join(lines)
 
     def values(self) -> dict[str, Any]:
-        """Reads the arrays, by the variables' names here."""
+        """Reads the arrays, by the variables' names here.
+
+        Raises:
+            CheckpointError: A value cannot be read: the file is damaged, or gone meanwhile.
+        """
         read = self.of("matched", "renamed")
-        return {e.name: self._reader.get_tensor(e.source).reshape(e.shape) for e in read}
+        try:
+            return {e.name: self._reader.get_tensor(e.source).reshape(e.shape) for e in read}
+        except (tf.errors.OpError, IndexError, RuntimeError, ValueError) as error:
+            # TensorFlow's reader raises an IndexError where a file is too short.
+            raise CheckpointError(
+                f"cannot read checkpoint {self.path}: {_first_line(error)}"
+            ) from error
 
     def assign(self, variables: Mapping[str, tf.Variable]) -> None:
         """Reads every array, and then assigns them."""
