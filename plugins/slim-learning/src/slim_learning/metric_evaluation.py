@@ -27,14 +27,9 @@ class MetricEvaluation:
 
     @property
     def model_variables(self) -> dict[str, Any]:
-        """The variables of the networks that the function calls, by name, once it is built."""
+        """The variables in use that a checkpoint keeps, by name; known once it is built."""
         modules = self.module.collections.get(MODULES)
-        return {
-            name: v
-            for module in modules
-            if module is not self.module
-            for name, v in module.named_variables.items()
-        }
+        return {name: v for module in modules for name, v in module.named_variables.items()}
 
     def build(self, element_spec: Any) -> None:
         """Traces the function, which makes all variables, and runs nothing."""
