@@ -161,12 +161,9 @@ def counts_of(sums: Sums, thresholds: Thresholds) -> Counts:
     below = tf.cumsum(buckets, 1)[:, :-1]
     if not np.array_equal(back, np.arange(len(back))):
         above, below = tf.gather(above, back, axis=1), tf.gather(below, back, axis=1)
-    return Counts(
-        true_positives=above[1],
-        false_positives=above[0],
-        true_negatives=below[0],
-        false_negatives=below[1],
-    )
+    false_positives, true_positives = tf.unstack(above)
+    true_negatives, false_negatives = tf.unstack(below)
+    return Counts(true_positives, false_positives, true_negatives, false_negatives)
 
 
 def _ratio_or_one(part: tf.Tensor, rest: tf.Tensor) -> tf.Tensor:

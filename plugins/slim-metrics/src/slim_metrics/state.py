@@ -91,7 +91,8 @@ class Metric:
             return grown if in_graph() else read()
 
         def read() -> Sums:
-            return {name: var.read_value() for name, var in state.items()}
+            # `value` is one op where `read_value` is two.
+            return {name: var.value() for name, var in state.items()}
 
         return self.deliver(grow, lambda: value_of(read()), value_of, update_of, dtype)
 

@@ -100,8 +100,9 @@ def weighted_sum_and_count(
         few = (values.shape.num_elements() or _MANY) < _MANY
         values = tf.cast(values, tf.float64 if few else tf.float32)
     if weights is None:
-        size = tf.size(values, tf.int64)
-        return tf.reduce_sum(values), size
+        known = values.shape.num_elements()
+        number = tf.size(values, tf.int64) if known is None else tf.constant(known, tf.float64)
+        return tf.reduce_sum(values), number
     weights = broadcast(metric, weights, values)
     return tf.reduce_sum(values * tf.cast(weights, values.dtype)), tf.reduce_sum(weights)
 
