@@ -134,9 +134,9 @@ from slim_layers.transposed import conv2d_transpose as conv2d_transpose
 from slim_layers.transposed import conv3d_transpose as conv3d_transpose
 from slim_layers.transposed import convolution2d_transpose as convolution2d_transpose
 from slim_layers.transposed import convolution3d_transpose as convolution3d_transpose
-from slim_learning import learning as learning
 from slimcore._names import data as data
 from slimcore._names import layers as layers
+from slimcore._names import learning as learning
 from slimcore._names import losses as losses
 from slimcore._names import metrics as metrics
 from slimcore._names import nets as nets

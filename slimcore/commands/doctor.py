@@ -13,26 +13,42 @@ from slimcore.hooks import PLUGIN_API
 
 
 @click.command()
-def doctor() -> None:
-    """Look for what is wrong with this installation, and name the remedy.
+@click.argument("run", required=False)
+def doctor(run: str | None) -> None:
+    """Look for what is wrong with this installation, or with a RUN, and name the remedy.
 
-    Every component is imported. Exit status 1 says that something was found.
+    Of the installation, every component is imported. RUN is a run's folder: its moving statistics
+    are looked at, and its network is judged on a few batches. Exit status 1 says that something was
+    found.
     """
-    found = registry.current()
-    click.echo(f"Python {platform.python_version()}, {sys.executable}")
-    click.echo(f"TensorFlow {_tensorflow()}")
-    click.echo(f"slimcore {importlib_metadata.version('slimcore')}")
-    click.echo(f"plugin API {PLUGIN_API} (serves {PLUGIN_API - 1} and {PLUGIN_API})")
-    click.echo(f"in use: {found.looked_in()}")
-    troubles = list(_troubles(found))
+    facts, troubles = _of_a_run(run) if run else _of_the_installation()
+    for fact in facts:
+        click.echo(fact)
     for trouble in troubles:
         click.echo(f"✗ {' '.join(trouble.split())}")
-    click.echo(
-        f"{len(troubles)} thing(s) to mend."
-        if troubles
-        else f"All {len(found.components())} components can be imported. Nothing to mend."
-    )
+    click.echo(f"{len(troubles)} thing(s) to mend." if troubles else "Nothing to mend.")
     sys.exit(1 if troubles else 0)
+
+
+def _of_a_run(logdir: str) -> tuple[list[str], list[str]]:
+    seen = registry.lookup("namespace", "learning.diagnosis").diagnose(logdir)
+    return seen.facts, seen.troubles
+
+
+def _of_the_installation() -> tuple[list[str], list[str]]:
+    """Returns what is installed, and what is wrong with it."""
+    found = registry.current()
+    facts = [
+        f"Python {platform.python_version()}, {sys.executable}",
+        f"TensorFlow {_tensorflow()}",
+        f"slimcore {importlib_metadata.version('slimcore')}",
+        f"plugin API {PLUGIN_API} (serves {PLUGIN_API - 1} and {PLUGIN_API})",
+        f"in use: {found.looked_in()}",
+    ]
+    troubles = list(_troubles(found))
+    if not troubles:
+        facts.append(f"all {len(found.components())} components can be imported")
+    return facts, troubles
 
 
 def _tensorflow() -> str:

@@ -5,7 +5,10 @@ from slimcore import Offer, hookimpl
 
 @hookimpl
 def slim_namespaces() -> dict[str, str]:
-    return {"learning": "slim_learning.learning"}
+    return {
+        "learning": "slim_learning.learning",
+        "learning.diagnosis": "slim_learning.diagnosis",
+    }
 
 
 @hookimpl
