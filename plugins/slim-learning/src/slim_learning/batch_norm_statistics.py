@@ -16,8 +16,15 @@ MEAN, VARIANCE = "/moving_mean", "/moving_variance"
 
 
 def statistics_of(names: Iterable[str]) -> list[str]:
-    """Returns the names that are those of moving means and variances."""
-    return [name for name in names if name.endswith((MEAN, VARIANCE))]
+    """Returns the names that are those of moving means and variances.
+
+    Raises:
+        InputError: None is.
+    """
+    found = [name for name in names if name.endswith((MEAN, VARIANCE))]
+    if not found:
+        raise InputError("the network has no batch normalization, so no moving statistics")
+    return found
 
 
 def recalibrate(
@@ -44,8 +51,6 @@ def recalibrate(
         DataError: There are fewer batches.
     """
     names = statistics_of(variables)
-    if not names:
-        raise InputError("the network has no batch normalization, whose statistics could be set")
     others = {n: v.numpy() for n, v in variables.items() if not v.trainable and n not in names}
 
     @tf.function(autograph=False)

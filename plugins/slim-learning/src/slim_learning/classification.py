@@ -10,18 +10,25 @@ import numpy as np
 
 from slimcore.errors import RunError
 
+AVERAGED = "averaged/"
 
-def judged(confusion: np.ndarray, labels: Sequence[str]) -> dict[str, Any]:
-    """Turns a confusion matrix into precision and recall of each class.
+
+def judged(results: Mapping[str, Any], labels: Sequence[str]) -> dict[str, Any]:
+    """Turns accuracy, loss and confusion matrix into what is reported of an evaluation.
 
     Args:
-        confusion: [classes, classes]; rows are labels, columns predictions.
+        results: `accuracy`, `loss`, and `confusion` [classes, classes] with labels as rows and
+            predictions as columns. The same of the moving averages begin with `averaged/`.
         labels: The classes' names; numbers stand in where there are none.
 
     Returns:
-        `examples`, `classes` (a list of dicts) and `confusion` (lists), ready for JSON. Precision
-        is None for a class that was never predicted, recall for one that never occurred.
+        `accuracy`, `loss`, `examples`, `classes` (a list of dicts) and `confusion` (lists), ready
+        for JSON; the same of the averages as `averaged`, if there are any. Precision is None for a
+        class that was never predicted, recall for one that never occurred.
     """
+    averaged = {n.removeprefix(AVERAGED): v for n, v in results.items() if n.startswith(AVERAGED)}
+    beside = {"averaged": judged(averaged, labels)} if averaged else {}
+    confusion = np.asarray(results["confusion"])
     right, actual, predicted = confusion.diagonal(), confusion.sum(1), confusion.sum(0)
     classes = [
         {
@@ -32,30 +39,47 @@ def judged(confusion: np.ndarray, labels: Sequence[str]) -> dict[str, Any]:
         }
         for i in range(len(confusion))
     ]
-    matrix = confusion.astype(int).tolist()
-    return {"examples": int(confusion.sum()), "classes": classes, "confusion": matrix}
+    return {
+        "accuracy": results["accuracy"],
+        "loss": results["loss"],
+        "examples": int(confusion.sum()),
+        **beside,
+        "classes": classes,
+        "confusion": confusion.astype(int).tolist(),
+    }
 
 
 def summary(results: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the few numbers of an evaluation that a run's record keeps."""
-    return {name: results[name] for name in ("step", "examples", "accuracy")}
+    """Returns the few facts of an evaluation that a run's record keeps."""
+    kept = {name: value for name, value in results.items() if name not in _LONG}
+    if "averaged" in kept:
+        kept["averaged"] = summary(kept["averaged"])
+    return kept
+
+
+_LONG = ("classes", "confusion")
 
 
 def show(results: Mapping[str, Any]) -> None:
-    """Prints the table of classes, and the accuracy."""
+    """Prints the table of classes, and the accuracy; those of the averages beside."""
     from rich.console import Console
     from rich.table import Table
 
+    tables = [results, *([results["averaged"]] if "averaged" in results else [])]
     table = Table("class", box=None)
-    for column in ("examples", "precision", "recall"):
-        table.add_column(column, justify="right")
-    for row in results["classes"]:
-        shares = (f"{v:.3f}" if v is not None else "-" for v in (row["precision"], row["recall"]))
-        table.add_row(row["class"], f"{row['examples']:,}", *shares)
+    table.add_column("examples", justify="right")
+    for kind in ("", " (averaged)")[: len(tables)]:
+        for column in ("precision", "recall"):
+            table.add_column(column + kind, justify="right")
+    for rows in zip(*(each["classes"] for each in tables), strict=True):
+        shares = [row[column] for row in rows for column in ("precision", "recall")]
+        shown = (f"{share:.3f}" if share is not None else "-" for share in shares)
+        table.add_row(rows[0]["class"], f"{rows[0]['examples']:,}", *shown)
     console = Console(highlight=False)
     console.print(table)
+    beside = f", averaged weights {tables[1]['accuracy']:.4f}" if tables[1:] else ""
     console.print(
-        f"accuracy {results['accuracy']:.4f} on {results['examples']:,} examples "
+        f"accuracy {results['accuracy']:.4f}{beside} on {results['examples']:,} examples "
         f"({results['split']}), step {results['step']:,}"
     )
 

@@ -50,7 +50,7 @@ class Record:
             "number_of_steps": run.number_of_steps,
             "status": "running",
             "step": run.first_step,
-            "results": {},
+            "results": before.get("results", {}),
             "starts": [*before.get("starts", []), start],
         }
         write(run.logdir, self._record)
@@ -59,7 +59,7 @@ class Record:
     def slim_scalars_logged(self, run: Run, step: int, scalars: Mapping[str, float]) -> None:
         """Keeps the newest figures, to be written with the next checkpoint."""
         if run is self._run:
-            self._record["results"] = {"train": dict(scalars)}
+            self._record["results"]["train"] = dict(scalars)
 
     @hookimpl
     def slim_checkpoint_saved(self, run: Run, step: int, path: str) -> None:

@@ -17,6 +17,7 @@ SECOND_NAMES = {
     "eval-image-size": "image-size",
     "max-number-of-steps": "steps",
     "max-num-batches": "batches",
+    "eval-interval-secs": "interval-secs",
     "learning-rate-decay-type": "learning-rate-decay",
     "num-epochs-per-decay": "epochs-per-decay",
     "log-every-n-steps": "log-every",

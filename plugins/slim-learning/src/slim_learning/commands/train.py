@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from slim_learning.commands.options import Command
-from slim_learning.commands.train_options import LOOP_NAMES, train_options
+from slim_learning.commands.train_options import train_options
 
 if TYPE_CHECKING:
     import slimcore as slim
@@ -18,19 +18,36 @@ AUXILIARY_WEIGHT = 0.4
 
 @click.command(cls=Command)
 @train_options
-def train(logdir: str, **asked: Any) -> None:
+def train(
+    logdir: str,
+    deterministic: bool,
+    recalibrate_batch_norm: int | None,
+    log_every: int,
+    summary_secs: float,
+    save_secs: float,
+    save_steps: int | None,
+    keep: int,
+    keep_every_hours: float | None,
+    on_disk_full: str,
+    eval_every: int | None,
+    eval_split: str,
+    keep_best: str | None,
+    early_stopping: int | None,
+    **asked: Any,
+) -> None:
     """Train a network on a dataset; started again, go on from the newest checkpoint.
 
     What is not said is as in the run so far, and by default as shown. Ctrl-C and SIGTERM save a
     checkpoint first. The names of research/slim's flags are taken too, such as --model_name.
     """
-    loop = {option: asked.pop(option) for option in LOOP_NAMES}
     from slim_learning.settings import joined
 
     settings = joined(logdir, asked)
     import tensorflow as tf
 
     import slimcore as slim
+    from slim_learning.batch_norm_statistics import statistics_of
+    from slim_learning.judging import evaluate_fn
     from slim_learning.tasks import new_task
 
     task = new_task(
@@ -39,7 +56,7 @@ def train(logdir: str, **asked: Any) -> None:
         settings.get("image_size"),
         settings["labels_offset"],
     )
-    if loop["deterministic"]:
+    if deterministic:
         tf.config.experimental.enable_op_determinism()
     tf.keras.utils.set_random_seed(settings["seed"])
     model = task.model(settings["weight_decay"], settings.get("precision"))
@@ -48,19 +65,32 @@ def train(logdir: str, **asked: Any) -> None:
         settings["split"], settings["batch_size"], is_training=True, seed=settings["seed"]
     )
     train_op.build(batches.element_spec)
+    if recalibrate_batch_norm:
+        statistics_of(train_op.model_variables)  # complains where there are none
+    evaluation = {}
+    if eval_every or keep_best or early_stopping:
+        evaluation = _judged_by(keep_best, early_stopping) | {
+            "evaluate_fn": evaluate_fn(task, model, train_op, task.load(eval_split, 100)),
+            "evaluate_every_n_steps": eval_every,
+        }
     slim.learning.train(
         train_op,
         logdir,
         dataset=batches,
         number_of_steps=settings["number_of_steps"],
-        log_every_n_steps=loop["log_every"],
-        save_interval_secs=loop["save_secs"],
-        save_interval_steps=loop["save_steps"],
-        keep_checkpoints=loop["keep"],
+        log_every_n_steps=log_every,
+        save_interval_secs=save_secs,
+        save_interval_steps=save_steps,
+        keep_checkpoints=keep,
+        keep_checkpoint_every_n_hours=keep_every_hours,
+        on_disk_full=on_disk_full,
+        **evaluation,
         init_fn=_init_fn(logdir, train_op, settings),
-        followers=_followers(loop["summary_secs"]),
+        followers=_followers(summary_secs),
         config={**settings, **task.record()},
     )
+    if recalibrate_batch_norm:
+        _recalibrate(logdir, model, batches, recalibrate_batch_norm)
 
 
 def _train_op(task: "Task", model: "slim.Module", settings: dict[str, Any]) -> "TrainOp":
@@ -98,6 +128,13 @@ def _train_op(task: "Task", model: "slim.Module", settings: dict[str, Any]) -> "
     )
 
 
+def _judged_by(metric: str | None, patience: int | None) -> dict[str, Any]:
+    """Returns by which result a run knows its best checkpoint, and when it ends without one."""
+    metric = metric or ("accuracy" if patience else None)
+    best_of = "min" if metric and metric.endswith("loss") else "max"
+    return {"keep_best": metric, "keep_best_of": best_of, "early_stopping": patience}
+
+
 def _init_fn(logdir: str, train_op: "TrainOp", settings: dict[str, Any]) -> Any:
     """Returns what sets the first values of a new run, or None, and says which it is."""
     import slimcore.checkpoints as checkpoints
@@ -113,6 +150,22 @@ def _init_fn(logdir: str, train_op: "TrainOp", settings: dict[str, Any]) -> Any:
         )
         return None
     return restoring(path, train_op.model_variables, settings, click.echo)
+
+
+def _recalibrate(logdir: str, model: "slim.Module", batches: Any, count: int) -> None:
+    """Puts averages over batches in place of the moving statistics of the last checkpoint."""
+    from slim_learning import record
+    from slim_learning.batch_norm_statistics import recalibrate, rewrite
+    from slim_learning.run_checkpoints import step_of
+    from slim_learning.tasks import newest_checkpoint
+
+    path = newest_checkpoint(logdir)
+    averages = recalibrate(
+        lambda batch: model(batch["image"], is_training=True), model.named_variables, batches, count
+    )
+    rewrite(path, averages)
+    record.add_results(logdir, "recalibration", {"step": step_of(path), "batches": count})
+    click.echo(f"{path} now holds {len(averages)} statistics averaged over {count} batches")
 
 
 def _followers(summary_secs: float) -> list[Any]:

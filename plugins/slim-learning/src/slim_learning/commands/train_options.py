@@ -22,7 +22,7 @@ def _under(section: str) -> Callable[..., Any]:
 
 _run, _data, _rate = _under("Run"), _under("Data"), _under("Learning rate")
 _model, _tuning, _optimizer = _under("Network"), _under("Fine-tuning"), _under("Optimizer")
-_saving = _under("Logs and checkpoints")
+_saving, _judging = _under("Logs and checkpoints"), _under("Evaluation while training")
 
 SETTINGS = (
     _run("--logdir", required=True, help="The run's folder."),
@@ -129,6 +129,12 @@ SETTINGS = (
 
 LOOP = (
     _run("--deterministic", is_flag=True, help="Same results each time, at some speed."),
+    _run(
+        "--recalibrate-batch-norm",
+        type=_count,
+        metavar="N",
+        help="In the end, average the moving statistics over N batches.",
+    ),
     _saving("--log-every", type=_count, default=100, show_default=True, help="Steps."),
     _saving(
         "--summary-secs",
@@ -140,11 +146,24 @@ LOOP = (
     _saving("--save-secs", type=float, default=60, show_default=True, help="Between checkpoints."),
     _saving("--save-steps", type=_count, help="Steps between checkpoints."),
     _saving("--keep", type=_count, default=5, show_default=True, help="Checkpoints."),
+    _saving("--keep-every-hours", type=_positive, help="Of older ones, keep one in so many hours."),
+    _saving(
+        "--on-disk-full",
+        type=click.Choice(["stop", "go_on"]),
+        default="stop",
+        show_default=True,
+        help="Where a checkpoint does not fit.",
+    ),
+    _judging("--eval-every", type=_count, help="Steps.  [default: none, or at the end]"),
+    _judging("--eval-split", default="test", show_default=True, help="The part to judge on."),
+    _judging(
+        "--keep-best",
+        metavar="METRIC",
+        help="Keep the best checkpoint, by accuracy, loss, averaged/accuracy or averaged/loss.",
+    ),
+    _judging("--early-stopping", type=_count, help="End after so many without a better one."),
 )
 """What may differ each time that a run is started."""
-
-
-LOOP_NAMES = ("deterministic", "log_every", "summary_secs", "save_secs", "save_steps", "keep")
 
 
 def train_options(function: F) -> F:
