@@ -134,12 +134,16 @@ from slim_layers.transposed import conv2d_transpose as conv2d_transpose
 from slim_layers.transposed import conv3d_transpose as conv3d_transpose
 from slim_layers.transposed import convolution2d_transpose as convolution2d_transpose
 from slim_layers.transposed import convolution3d_transpose as convolution3d_transpose
+from slim_learning import evaluation as evaluation
+from slim_learning import model_analyzer as model_analyzer
+from slim_learning import queues as queues
 from slimcore._names import data as data
 from slimcore._names import layers as layers
 from slimcore._names import learning as learning
 from slimcore._names import losses as losses
 from slimcore._names import metrics as metrics
 from slimcore._names import nets as nets
+from slimcore._names import training as training
 
 def register_layer(target: Any) -> Any: ...
 def register_regularizer(target: Any) -> Any: ...

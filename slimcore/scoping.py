@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from slimcore.errors import ArgScopeError, nearest
+from slimcore.errors import ArgScopeError, ArgumentTypeError, nearest
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -90,9 +90,14 @@ def add_arg_scope(func: F) -> F:
         p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
     ]
     by_name = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    # The arguments that may be given by name, or None where the function takes any.
+    takes_any = any(p.kind == p.VAR_KEYWORD for p in parameters)
+    known = None if takes_any else frozenset(by_name)
 
     @functools.wraps(func)
     def with_defaults(*args: Any, **kwargs: Any) -> Any:
+        if known is not None and not known.issuperset(kwargs):
+            raise _unknown_argument(with_defaults, kwargs)
         scoped = _current.get().get(func)
         if not scoped:
             return func(*args, **kwargs)
@@ -101,8 +106,6 @@ def add_arg_scope(func: F) -> F:
         return func(*args, **{**defaults, **kwargs})
 
     with_defaults._key_op = func  # type: ignore[attr-defined]
-    # The arguments that a scope may set, or None where the function takes any.
-    takes_any = any(p.kind == p.VAR_KEYWORD for p in parameters)
     with_defaults._scopable = None if takes_any else by_name  # type: ignore[attr-defined]
     return with_defaults  # type: ignore[return-value]
 
@@ -246,6 +249,20 @@ def _check_arguments(op: Any, arguments: Mapping[str, Any]) -> None:
                 f"{op.__name__} has no argument {argument!r}. "
                 f"Close: {nearest(argument, op._scopable)}"
             )
+
+
+def _unknown_argument(op: Any, given: Mapping[str, Any]) -> ArgumentTypeError:
+    name, value = next((k, v) for k, v in given.items() if k not in op._scopable)
+    scope = given.get("scope")
+    # Without TensorFlow there are no variable scopes, and this module does without.
+    if scope is not None and "tensorflow" in sys.modules:
+        around = sys.modules["tensorflow"].compat.v1.get_variable_scope().name
+        scope = "/".join(filter(None, [around, getattr(scope, "name", scope)]))
+    place = f" (scope {scope})" if scope else ""
+    return ArgumentTypeError(
+        f"{op.__name__}{place} has no argument {name!r}, given as {_short(value)}. "
+        f"Close: {nearest(name, op._scopable)}"
+    )
 
 
 def _caller() -> str:

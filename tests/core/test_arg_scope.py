@@ -97,6 +97,12 @@ def test_an_unknown_argument_is_reported_on_entry_with_the_nearest():
         scope.__enter__()
 
 
+def test_a_call_with_an_unknown_argument_names_the_layer_its_scope_and_the_nearest():
+    message = r"layer \(scope head\) has no argument 'strides', given as 2. Close: stride"
+    with pytest.raises(TypeError, match=message):
+        layer(0, 1, strides=2, scope="head")
+
+
 @pytest.mark.parametrize(
     "first, arguments, message",
     [

@@ -414,12 +414,13 @@ def test_a_layer_outside_of_a_module_names_itself_its_scope_and_the_remedy(name)
 
 
 @pytest.mark.parametrize("name", SHARED)
-def test_an_unknown_argument_is_a_type_error_that_names_layer_and_argument(name):
+def test_an_unknown_argument_is_a_type_error_that_names_layer_scope_and_argument(name):
     c = SHARED[name]
     function = getattr(slim, c.layer)
     named = getattr(function, "func", function).__name__
-    with pytest.raises(TypeError, match=rf"{named}\(\) .*'colour'"):
-        c(tf.constant(inputs_of(c)), colour="red")
+    message = rf"{named} \(scope a/b\) has no argument 'colour', given as 'red'"
+    with tf.Graph().as_default(), v1.variable_scope("a"), pytest.raises(TypeError, match=message):
+        c(tf.constant(inputs_of(c)), colour="red", scope="b")
 
 
 @pytest.mark.parametrize("name", SHARED)
