@@ -6,8 +6,14 @@ from slimcore import Offer, hookimpl
 @hookimpl
 def slim_namespaces() -> dict[str, str]:
     return {
+        "evaluation": "slim_learning.evaluation",
         "learning": "slim_learning.learning",
         "learning.diagnosis": "slim_learning.diagnosis",
+        "model_analyzer": "slim_learning.model_analyzer",
+        "queues": "slim_learning.queues",
+        "training": "slim_learning.training",
+        "training.evaluation": "slim_learning.graph.repeated_evaluation",
+        "training.training": "slim_learning.training",
     }
 
 

@@ -1,0 +1,1 @@
+"""Training and evaluation in a `tf.Graph`, run by sessions."""
