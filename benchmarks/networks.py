@@ -112,7 +112,7 @@ def tf_slim_step(name, training, images, labels):
     import tf_slim as slim
 
     v1 = tf.compat.v1
-    tf.Graph().as_default().__enter__()
+    v1.disable_eager_execution()
     net, scope = tf_slim_net(name)
     with scope():
         logits, _ = net(tf.constant(images), num_classes=CLASSES, is_training=training)
