@@ -310,7 +310,7 @@ class TrainOp:
         with tf.control_dependencies([loss]):
             if self.non_finite == "skip":
                 finite = _all_finite([loss, *gradients])
-                tf.cond(finite, lambda: self._apply(loss, gradients), lambda: None)
+                tf.cond(finite, lambda: self._apply(loss, _in_branch(gradients)), lambda: None)
                 self.skipped.assign_add(tf.cast(tf.logical_not(finite), tf.int64))
             else:
                 self._apply(loss, gradients)
@@ -350,6 +350,11 @@ class TrainOp:
         kept |= {variable_name(v): v for v in others}
         trainable = {name: v for name, v in kept.items() if v.trainable}
         self._kept, self._trained = kept, chosen(trainable, self._to_train)
+
+
+def _in_branch(gradients: Sequence[Any]) -> Any:
+    """Returns gradients as tensors of the branch being traced, where only some may be scaled."""
+    return tf.nest.map_structure(tf.identity, list(gradients), expand_composites=True)
 
 
 def _counter(name: str, value: Any) -> tf.Variable:
