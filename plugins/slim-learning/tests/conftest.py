@@ -140,3 +140,21 @@ def slim_main(capsys: Any, monkeypatch: Any) -> Callable[..., tuple[int, str, st
         return left.value.code or 0, said.out, said.err
 
     return run
+
+
+def tiny(images: Any, num_classes: int = 10, is_training: bool = True) -> Any:
+    """Two dense layers, for what does not depend on the network."""
+    del is_training
+    hidden = slim.fully_connected(slim.flatten(images), 8, scope="tiny/hidden")
+    return slim.fully_connected(hidden, num_classes, activation_fn=None, scope="tiny/logits"), {}
+
+
+@pytest.fixture
+def tiny_net(monkeypatch: Any) -> tuple[str, ...]:
+    """Registers the network `tiny`; returns the options to train it on the digits."""
+    from slimcore import registry
+
+    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
+    tiny.default_image_size = 8
+    slim.register_net(tiny)
+    return ("--net", "tiny", "--dataset", "digits", "--preprocessing", "lenet", "--seed", "1")

@@ -94,7 +94,6 @@ def write(folder: str, results: Mapping[str, Any]) -> list[str]:
         RunError: The folder cannot be written.
     """
     try:
-        os.makedirs(folder, exist_ok=True)
         numbers, picture = Path(folder, "results.json"), Path(folder, "confusion.png")
         beside = numbers.with_suffix(".tmp")
         beside.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")

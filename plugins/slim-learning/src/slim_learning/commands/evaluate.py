@@ -42,6 +42,10 @@ def evaluate(
     folder = folder or os.path.join(logdir, "eval")
     given = {name: asked[name] for name in TASK if asked[name] is not None}
     task = _task(logdir, split, given)
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot write results to {folder}: {error.strerror}; say --to") from error
     from slim_learning.function_evaluation import evaluate_once, evaluation_loop
     from slim_learning.judging import metric_fn
     from slim_learning.tasks import newest_checkpoint
