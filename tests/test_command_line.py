@@ -57,8 +57,14 @@ def test_info_shows_signature_summary_and_provenance():
 
 def test_info_of_a_net_shows_its_parameters_and_image_size():
     text = slim("info", "lenet").stdout
+    assert "net lenet(images, num_classes=10, is_training=False" in text
+    assert "prediction_fn=softmax" in text
     assert "parameters: 3,274,634" in text
     assert "image size: 28" in text
+    rows = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line.strip()}
+    # 5 x 5 weights and a bias for each of 32 channels, at each of 28 x 28 places.
+    assert rows["LeNet/conv1"] == ["28x28x32", "832", f"{25 * 32 * 28 * 28:,}", "5x5"]
+    assert rows["total"][0] == "3,274,634"
 
 
 def test_info_of_a_name_that_is_nearly_right_gives_the_nearest():

@@ -49,9 +49,18 @@ def _signature(value: object) -> str:
     if not callable(value) or isinstance(value, click.Command):
         return ""
     try:
-        return str(inspect.signature(value))
+        parameters = inspect.signature(value).parameters.values()
     except ValueError:  # some callables of C code have none
         return "(…)"
+    return f"({', '.join(map(_parameter, parameters))})"
+
+
+def _parameter(parameter: inspect.Parameter) -> str:
+    """Returns a parameter as it is called: without its type, and functions by their names."""
+    default = getattr(parameter.default, "__name__", None)
+    if default is None or parameter.default is parameter.empty:
+        return str(parameter.replace(annotation=parameter.empty))
+    return f"{parameter.name}={default}"
 
 
 def _summary(component: Component, value: object) -> str:

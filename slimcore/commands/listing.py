@@ -18,21 +18,22 @@ def list_components(kind: str | None) -> None:
     found = registry.current()
     kind = _singular(kind) if kind else None
     components = found.components(kind)
-    facts = list(dict.fromkeys(k for c in components for k in c.details)) if kind else []
+    # The figures; what else is known of a component, slim info tells.
+    details = ((k, v) for c in components for k, v in c.details.items())
+    facts = list(dict.fromkeys(k for k, v in details if isinstance(v, int))) if kind else []
     columns = [*([] if kind else ["kind"]), "name", *facts, "from", "summary"]
     rows = [
         [
             *([] if kind else [c.kind]),
             c.name,
-            *(_fact(c.details.get(fact)) for fact in facts),
+            *(f"{c.details[fact]:,}" if fact in c.details else "" for fact in facts),
             _origin(c),
             c.summary,
         ]
         for c in components
     ]
-    numeric = [f for f in facts if any(isinstance(c.details.get(f), int) for c in components)]
     if components:
-        _tables.show(columns, rows, right=numeric)
+        _tables.show(columns, rows, right=facts)
     else:
         click.echo(f"No {kind or 'component'} is offered. Looked in {found.looked_in()}.")
     if found.set_aside:
@@ -48,7 +49,3 @@ def _singular(kind: str) -> str:
 
 def _origin(component: Component) -> str:
     return f"{component.distribution} {component.version}".strip()
-
-
-def _fact(value: object) -> str:
-    return f"{value:,}" if isinstance(value, int) else "" if value is None else str(value)
