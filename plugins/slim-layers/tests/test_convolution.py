@@ -61,6 +61,7 @@ CASES = [
     ("conv2d", (1, 8, 9, 2), {"kernel_size": 3, "rate": [2, 1]}),
     ("conv2d", (1, 8, 9, 2), {"kernel_size": 3, "rate": 2, "padding": "VALID"}),
     ("conv2d", (2, 4, 5, 3), {"kernel_size": [4, 5], "padding": "VALID"}),
+    ("conv2d", (2, 1, 1, 3), {"kernel_size": 1}),
     ("conv3d", (1, 4, 3, 5, 2), {"kernel_size": [2, 3, 1]}),
     ("conv3d", (1, 4, 5, 4, 2), {"kernel_size": 2, "stride": 2, "padding": "VALID"}),
     ("convolution", (2, 6, 5, 3), {"kernel_size": 3, "stride": 2}),
