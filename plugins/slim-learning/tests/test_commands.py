@@ -1,4 +1,4 @@
-"""The commands train, eval, predict and export, as processes of their own, on the real digits."""
+"""The commands train, eval, predict and export on the real digits, most in their own processes."""
 
 import json
 import signal
@@ -26,9 +26,10 @@ def digits(folder, count):
 
 def fails(done):
     """Returns the one line of an error that a user can mend."""
-    assert done.returncode == 2, done.stderr
-    assert "Traceback" not in done.stderr
-    (line,) = [line for line in done.stderr.splitlines() if line.startswith("slim: ")]
+    status, _, errors = done
+    assert status == 2, errors
+    assert "Traceback" not in errors
+    (line,) = [line for line in errors.splitlines() if line.startswith("slim: ")]
     return line
 
 
@@ -79,9 +80,8 @@ def test_the_digits_are_learnt_judged_predicted_and_exported(trained, program, t
         [sys.executable, "-c", code, str(folder), *paths], capture_output=True, text=True
     )
     assert done.stdout.split() == list(map(str, predicted)), done.stderr
-    assert "is there already" in fails(
-        program("export", "--logdir", str(trained), "--to", str(folder))
-    )
+    done = program("export", "--logdir", str(trained), "--to", str(folder))
+    assert "is there already" in fails((done.returncode, done.stdout, done.stderr))
 
 
 def test_the_record_names_command_seed_components_and_versions(trained):
@@ -95,10 +95,10 @@ def test_the_record_names_command_seed_components_and_versions(trained):
     assert record["status"] == "completed"
 
 
-def test_a_file_that_is_no_image_is_named(trained, program, tmp_path):
+def test_a_file_that_is_no_image_is_named(trained, slim_main, tmp_path):
     path = tmp_path / "no.png"
     path.write_text("no image")
-    assert f"{path} is no image" in fails(program("predict", "--logdir", str(trained), str(path)))
+    assert f"{path} is no image" in fails(slim_main("predict", "--logdir", trained, path))
 
 
 @pytest.mark.parametrize("arguments, message", [
@@ -108,27 +108,27 @@ def test_a_file_that_is_no_image_is_named(trained, program, tmp_path):
     (("eval",), "there is no run in {logdir}"),
     (("train", *NET, "--dataset-dir", "nowhere"), "nowhere"),
 ], ids=["net", "dataset", "nothing", "eval", "no data"])  # fmt: skip
-def test_what_cannot_be_done_is_one_line_and_makes_no_run(program, tmp_path, arguments, message):
+def test_what_cannot_be_done_is_one_line_and_makes_no_run(slim_main, tmp_path, arguments, message):
     logdir = tmp_path / "run"
-    done = program(*arguments, "--logdir", str(logdir))
+    done = slim_main(*arguments, "--logdir", logdir)
     assert message.format(logdir=logdir) in fails(done)
     assert not logdir.exists()
 
 
-def test_a_folder_with_a_run_of_another_network_is_left_as_it_is(trained, program):
+def test_a_folder_with_a_run_of_another_network_is_left_as_it_is(trained, slim_main):
     before = {path: path.stat().st_mtime_ns for path in trained.iterdir()}
-    done = program("train", "--net", "alexnet_v2", "--dataset", "digits", "--logdir", str(trained))
+    done = slim_main("train", "--net", "alexnet_v2", "--dataset", "digits", "--logdir", trained)
     assert "whose network is lenet, not alexnet_v2" in fails(done)
     assert {path: path.stat().st_mtime_ns for path in trained.iterdir()} == before
 
 
-def test_a_folder_that_cannot_be_written_is_one_line(program, tmp_path):
+def test_a_folder_that_cannot_be_written_is_one_line(slim_main, tmp_path):
     (tmp_path / "file").touch()
     logdir = str(tmp_path / "file" / "run")
-    assert "Not a directory" in fails(program("train", *NET, "--logdir", logdir))
+    assert "Not a directory" in fails(slim_main("train", *NET, "--logdir", logdir))
 
 
-def test_a_truncated_file_of_records_is_named_with_the_record(program, tmp_path):
+def test_a_truncated_file_of_records_is_named_with_the_record(slim_main, tmp_path):
     from slim_data import datasets
 
     there = Path(datasets.__file__).with_name("digits")
@@ -136,7 +136,7 @@ def test_a_truncated_file_of_records_is_named_with_the_record(program, tmp_path)
     path = tmp_path / "digits_train.tfrecord"
     path.write_bytes((there / "digits_train.tfrecord").read_bytes()[:20000])
     run = ("train", *NET, "--dataset-dir", str(tmp_path), "--logdir", str(tmp_path / "run"))
-    assert f"{path}, record 75" in fails(program(*run))
+    assert f"{path}, record 75" in fails(slim_main(*run))
 
 
 def wait_for(condition, process, seconds=240):
