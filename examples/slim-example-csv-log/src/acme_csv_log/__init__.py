@@ -1,0 +1,1 @@
+"""An example plugin of Slim: what runs tell, in a CSV file."""
