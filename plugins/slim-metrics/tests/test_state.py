@@ -148,3 +148,16 @@ def test_a_last_dimension_of_one_and_ranks_known_only_later_are_matched():
     call = tf.function(module, input_signature=signature)
     assert float(call(tf.constant([[1], [2]]), tf.constant([1, 3]))) == 0.5
     assert float(call(tf.constant([1, 2]), tf.constant([[1], [2]]))) == 0.75
+
+
+def test_an_input_that_ends_adds_nothing_to_any_sum():
+    with tf.Graph().as_default(), v1.Session() as session:
+        data = tf.data.Dataset.from_tensor_slices([4.0, 6.0])
+        batch = v1.data.make_one_shot_iterator(data).get_next()
+        value, update = slim.metrics.streaming_mean(batch)
+        session.run(v1.local_variables_initializer())
+        for _ in range(2):
+            session.run(update)
+        with pytest.raises(tf.errors.OutOfRangeError):
+            session.run(update)
+        assert session.run(value) == 5.0

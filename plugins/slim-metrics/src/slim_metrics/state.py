@@ -84,10 +84,14 @@ class Metric:
         }
 
         def grow() -> Sums:
-            grown = {
-                name: state[name].assign_add(tf.cast(value, tf.float64))
-                for name, value in increments.items()
-            }
+            # In a graph the input may end within a batch, which then shall add to no sum: neither
+            # to a count, which is known beforehand, nor to anything else.
+            whole_batch = list(increments.values()) if in_graph() else []
+            with tf.control_dependencies(whole_batch):
+                grown = {
+                    name: state[name].assign_add(tf.cast(value, tf.float64))
+                    for name, value in increments.items()
+                }
             return grown if in_graph() else read()
 
         def read() -> Sums:
