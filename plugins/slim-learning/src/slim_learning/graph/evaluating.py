@@ -46,19 +46,11 @@ class Evaluation:
         Raises:
             InputError: No graph is being built.
         """
-        if not in_graph():
-            raise InputError(
-                "this evaluates ops of a graph, and none is being built: call it inside "
-                "`with graph.as_default():`; on a function of a batch, use "
-                "slim.evaluation.evaluate_once(metric_fn, checkpoint_path, dataset)"
-            )
+        require_graph()
         self._master = master
         self._scaffold = scaffold or v1.train.Scaffold()
-        # Once it is finalized, a scaffold has an init_op and a saver in any case.
-        self._init_op = self._scaffold.init_op
         self._restored = restored
-        if restored is None and self._scaffold.saver is None:
-            self._restored = v1.global_variables()
+        self._saver, self._local_init_op, self._ready_op = None, None, None
         self._hooks = list(hooks or [])
         self._ops: Any = None
         self._feed_dict = feed_dict
@@ -101,12 +93,13 @@ class Evaluation:
         Thus an `init_op` that initializes everything does not undo the restore.
         """
         scaffold = self._scaffold
-        scaffold.finalize()
+        if self._saver is None:
+            self._complete()
         session = v1.Session(target(self._master), v1.get_default_graph(), self._config)
         try:
-            session.run(scaffold.local_init_op)
-            if self._init_op is not None:
-                session.run(self._init_op, scaffold.init_feed_dict)
+            session.run(self._local_init_op)
+            if scaffold.init_op is not None:
+                session.run(scaffold.init_op, scaffold.init_feed_dict)
             if scaffold.init_fn is not None:
                 scaffold.init_fn(session)
             self._restore(session, checkpoint_path)
@@ -115,12 +108,30 @@ class Evaluation:
             raise
         return session
 
+    def _complete(self) -> None:
+        """Adds the ops that the scaffold lacks.
+
+        `Scaffold.finalize` would add an init_op too, which would hide a variable without a value,
+        and close the graph to all that the caller does after an error.
+        """
+        scaffold = self._scaffold
+        self._local_init_op = scaffold.local_init_op
+        if self._local_init_op is None:
+            self._local_init_op = v1.train.Scaffold.default_local_init_op()
+        self._ready_op = scaffold.ready_op
+        if self._ready_op is None:
+            self._ready_op = v1.report_uninitialized_variables()
+        self._saver = scaffold.saver
+        if self._saver is None:
+            self._restored = v1.global_variables()
+            self._saver = v1.train.Saver()
+
     def _restore(self, session: Any, path: str) -> None:
         try:
-            self._scaffold.saver.restore(session, path)
+            self._saver.restore(session, path)
         except (tf.errors.OpError, ValueError) as error:
             explain_restore(error, path, self._restored)
-        names = [name.decode() for name in session.run(self._scaffold.ready_op)]
+        names = [name.decode() for name in session.run(self._ready_op)]
         step = get_global_step()
         if step is not None and step.op.name in names:
             session.run(step.initializer)  # who restores weights alone has no step
@@ -142,6 +153,16 @@ class _RestoredSessions(v1.train.SessionCreator):
 
     def create_session(self) -> Any:
         return self._evaluation.open(self._path)
+
+
+def require_graph() -> None:
+    """Refuses to go on where no graph is being built."""
+    if not in_graph():
+        raise InputError(
+            "this evaluates ops of a graph, and none is being built: call it inside "
+            "`with graph.as_default():`; on a function of a batch, use "
+            "slim.evaluation.evaluate_once(metric_fn, checkpoint_path, dataset)"
+        )
 
 
 def fetchable(ops: Any) -> Any:

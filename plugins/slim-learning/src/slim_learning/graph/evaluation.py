@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from slim_learning.graph.evaluating import Evaluation, fetchable
+from slim_learning.graph.evaluating import Evaluation, fetchable, require_graph
 from slim_learning.graph.hooks import StopAfterNEvalsHook, SummaryAtEndHook
 from slim_learning.graph.parts import USE_DEFAULT, is_default
 from slim_learning.graph.repeated_evaluation import each_once
@@ -179,6 +179,7 @@ def evaluation_loop(
 
 
 def _saver(variables_to_restore: Any) -> Any:
+    require_graph()
     get_or_create_global_step()
     return v1.train.Saver(variables_to_restore or v1.global_variables())
 

@@ -15,7 +15,7 @@ from slim_learning.graph.sessions import open_session, wait_for_step
 from slim_learning.record import Record
 from slim_learning.stopping import StopSignals
 from slim_learning.train_ops import NOT_FINITE
-from slimcore.errors import DataError
+from slimcore.errors import DataError, InputError
 from slimcore.events import Run, followed_by, tell
 
 v1 = tf.compat.v1
@@ -118,15 +118,19 @@ class Running:
                 raise DataError(
                     "the input gave no batch: it is empty, or holds fewer examples than a batch"
                 ) from error
-        except tf.errors.InvalidArgumentError as error:
+        except (tf.errors.InvalidArgumentError, tf.errors.FailedPreconditionError) as error:
             self._explain(error, session, keeper)
         if keeper:
             keeper.end(session, self._loss)
 
-    def _explain(
-        self, error: tf.errors.InvalidArgumentError, session: Any, keeper: Keeper | None
-    ) -> NoReturn:
-        if NOT_FINITE in str(error.message):
+    def _explain(self, error: tf.errors.OpError, session: Any, keeper: Keeper | None) -> NoReturn:
+        text = str(error.message)
+        if "iterator has not been initialized" in text:
+            raise InputError(
+                "an iterator of the input is not initialized; add iterator.initializer to "
+                "tf.compat.v1.GraphKeys.TABLE_INITIALIZERS, or make a one-shot iterator"
+            ) from error
+        if NOT_FINITE in text:
             step = int(session.run(self._parts.global_step)) + 1
             raise NotFiniteError.at(step, keeper.latest if keeper else None) from error
         raise error
@@ -146,10 +150,12 @@ class Running:
             yield coordinator
         except BaseException:
             coordinator.request_stop()
+            session.close()
             with contextlib.suppress(Exception):  # the error in the block is the one to see
                 coordinator.join(threads, SECONDS_AFTER_AN_ERROR, ignore_live_threads=True)
             raise
         coordinator.request_stop()
+        session.close()  # which ends what a thread may be waiting for
         coordinator.join(threads, SECONDS_OF_GRACE, self._place.ignores_live_threads)
 
 
