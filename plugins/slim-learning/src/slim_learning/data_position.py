@@ -1,5 +1,6 @@
 """Where in its dataset a run is, so that a resumed run sees the batches it would have seen."""
 
+import re
 import warnings
 from typing import Any
 
@@ -12,9 +13,9 @@ class DataPosition:
     """The iterator of a training dataset, with a position that a checkpoint keeps.
 
     The position is the state of the iterator, or, for a dataset that cannot tell its state
-    (`from_generator`, or one that is distributed over replicas), the number of batches taken,
-    which a resumed run takes and discards. Either way the same batches follow only where the
-    dataset is deterministic: seed its shuffling.
+    (`from_generator`, or one that is distributed over replicas; any, just after a last batch that
+    was not full), the number of batches taken, which a resumed run takes and discards. Either way
+    the same batches follow only where the dataset is deterministic: seed its shuffling.
     """
 
     def __init__(
@@ -53,9 +54,11 @@ class DataPosition:
         values = {_COUNT: tf.constant(self._taken, tf.int64)}
         if not self._distributed:
             try:
-                values[_STATE] = tf.raw_ops.SerializeIterator(resource_handle=self._resource())
+                state = tf.raw_ops.SerializeIterator(resource_handle=self._resource())
             except (tf.errors.UnimplementedError, tf.errors.FailedPreconditionError):
                 return values  # such as a generator: the count alone
+            if not _lacks_an_input(state):
+                values[_STATE] = state
         return values
 
     def restore(self, path: str) -> None:
@@ -86,6 +89,25 @@ class DataPosition:
 
     def _resource(self) -> tf.Tensor:
         return tf.nest.flatten(self.iterator, expand_composites=True)[0]
+
+
+def _lacks_an_input(state: tf.Tensor) -> bool:
+    """Returns whether the state of an iterator leaves out a part of the pipeline.
+
+    When a batch could not be filled, tf.data forgets what comes before the batching until the next
+    epoch begins; with it goes the state of a shuffle, whose later orders would be others. The names
+    in the state are `Iterator::Root::ForeverRepeat[0]::BatchV2@@input_impl_empty`.
+    """
+    found = re.findall(rb"Iterator::Root[ -~]*", tf.io.serialize_tensor(state).numpy())
+    inner = {place for name in found for place in _places(name.partition(b"@@")[0])}
+    empty = (name.partition(b"@@")[0] for name in found if b"@@input_impl_empty" in name)
+    return any(place not in inner for place in empty)
+
+
+def _places(place: bytes) -> list[bytes]:
+    """Returns the places that one is in: `A` and `A::B` for `A::B[0]::C`."""
+    ends = [match.start() for match in re.finditer(rb"::|\[", place)]
+    return [place[:end] for end in ends]
 
 
 @tf.function
