@@ -102,7 +102,10 @@ def train(
     train_op.build(position.element_spec)
     path = kept.latest()
     if path:
-        restore_variables(path, train_op)
+        try:
+            restore_variables(path, train_op)
+        except CheckpointError as error:
+            raise CheckpointError(f"{error}; to begin anew, choose another logdir") from error
         position.restore(path)
     elif init_fn is not None:
         init_fn()
