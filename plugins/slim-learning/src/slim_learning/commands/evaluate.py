@@ -28,6 +28,7 @@ def evaluate(
     split: str,
     batch_size: int,
     num_batches: int | None,
+    skip_corrupt: int,
     moving_average_decay: float | None,
     folder: str | None,
     **asked: Any,
@@ -58,7 +59,8 @@ def evaluate(
         "moving_averages": True if moving_average_decay else None,
         "followers": [TensorBoard(), *([_Lines()] if every or watch else [])],
     }
-    batches, judged = task.load(split, batch_size), metric_fn(task, task.model())
+    batches = task.load(split, batch_size, skip_corrupt=skip_corrupt)
+    judged = metric_fn(task, task.model())
     if not (every or watch):
         evaluate_once(judged, checkpoint or newest_checkpoint(logdir), batches, **options)
     elif not evaluation_loop(

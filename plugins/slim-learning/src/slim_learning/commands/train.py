@@ -61,16 +61,22 @@ def train(
     tf.keras.utils.set_random_seed(settings["seed"])
     model = task.model(settings["weight_decay"], settings.get("precision"))
     train_op = _train_op(task, model, settings)
+    skip_corrupt = settings.get("skip_corrupt") or 0
     batches = task.load(
-        settings["split"], settings["batch_size"], is_training=True, seed=settings["seed"]
+        settings["split"],
+        settings["batch_size"],
+        is_training=True,
+        seed=settings["seed"],
+        skip_corrupt=skip_corrupt,
     )
     train_op.build(batches.element_spec)
     if recalibrate_batch_norm:
         statistics_of(train_op.model_variables)  # complains where there are none
     evaluation = {}
     if eval_every or keep_best or early_stopping:
+        judged_on = task.load(eval_split, 100, skip_corrupt=skip_corrupt)
         evaluation = _judged_by(keep_best, early_stopping) | {
-            "evaluate_fn": evaluate_fn(task, model, train_op, task.load(eval_split, 100)),
+            "evaluate_fn": evaluate_fn(task, model, train_op, judged_on),
             "evaluate_every_n_steps": eval_every,
         }
     slim.learning.train(

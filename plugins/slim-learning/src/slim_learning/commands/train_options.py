@@ -54,6 +54,12 @@ SETTINGS = (
     _data("--split", help="The part to learn from.  [default: train]"),
     _data("--preprocessing", help="[default: the network's]"),
     _data("--labels-offset", type=click.IntRange(0), help="Taken off each label.  [default: 0]"),
+    _data(
+        "--skip-corrupt",
+        type=click.IntRange(0),
+        metavar="N",
+        help="Leave out, and name, up to N examples that cannot be read.  [default: 0]",
+    ),
     _tuning(
         "--checkpoint",
         "initial_checkpoint",
