@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+import slim_learning.graph.watching as watching
 import tensorflow as tf
 
 import slimcore as slim
@@ -44,7 +45,8 @@ def trained(tmp_path):
 
 
 @pytest.fixture(autouse=True)
-def graph():
+def graph(monkeypatch):
+    monkeypatch.setattr(watching, "SECONDS_A_LOOK", 0.02)
     with tf.Graph().as_default() as graph:
         yield graph
 
