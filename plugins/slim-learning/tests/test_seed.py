@@ -84,8 +84,8 @@ def test_training_the_vgg16_model_and_fine_tuning_it(tmp_path):
         tf.gfile.MakeDirs(train_log_dir)
 
     with tf.Graph().as_default():
-        # Set up the data loading:
-        images, labels = load_data(2, 32, 1000, count=2)
+        # Set up the data loading: two batches to learn from, and one for the summaries.
+        images, labels = load_data(2, 32, 1000, count=3)
         labels = slim.one_hot_encoding(labels, 1000)
 
         # Define the model: for pictures of less than 224, vgg_16 wants its padding said.

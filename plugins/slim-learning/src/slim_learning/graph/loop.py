@@ -72,7 +72,8 @@ def train(
             run that goes on from its checkpoint does not call it.
         ready_op: Tensor of the names of variables without a value.
         summary_op: Summaries as one string; all of the graph by default, None for none.
-        save_summaries_secs: Seconds between summaries; 0 or None for none.
+        save_summaries_secs: Seconds between summaries; 0 or None for none. They are evaluated by
+            themselves, which takes a batch of the input.
         summary_writer: A `tf.compat.v1.summary.FileWriter`; one in `logdir` by default.
         startup_delay_steps: The global step at which a worker that is not the chief begins.
         saver: Saves and restores; a `tf.compat.v1.train.Saver` of all variables by default.
