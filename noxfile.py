@@ -47,7 +47,7 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run every test but the slow ones of the largest networks."""
+    """Run every test but the slow ones."""
     install(session, *TEST_TOOLS)
     pytest(session, *(session.posargs or ["-m", "not slow"]))
 
@@ -56,7 +56,8 @@ def tests(session: nox.Session) -> None:
 def slow(session: nox.Session) -> None:
     """Run the tests that take long."""
     install(session, *TEST_TOOLS)
-    pytest(session, "-m", "slow", *session.posargs)
+    # Most are in one file, a test for each network.
+    pytest(session, "--dist", "worksteal", "-m", "slow", *session.posargs)
 
 
 @nox.session
