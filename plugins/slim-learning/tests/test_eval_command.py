@@ -103,6 +103,29 @@ def test_a_checkpoint_without_a_run_is_judged_as_it_is_told(slim_main, tiny_net,
     assert results["accuracy"] == pytest.approx(accuracy(run / "model.ckpt-8"))
 
 
+def test_pictures_are_classified_with_the_averages_where_told(slim_main, tiny_net, run, tmp_path):
+    (batch,) = slim.data.load("digits", "test", 1, image_size=8).take(1)
+    path = tmp_path / "digit.png"
+    path.write_bytes(tf.io.encode_png(tf.cast(batch["image"][0], tf.uint8)).numpy())
+    reader = slim.checkpoints.load(str(run))
+    net = (batch["image"].numpy().reshape(1, 64) - 128) / 128
+    for suffix, options in (("", ()), ("/ExponentialMovingAverage", ("--averaged",))):
+        values = [
+            reader.get_tensor(f"tiny/{layer}/{name}{suffix}")
+            for layer in ("hidden", "logits")
+            for name in ("weights", "biases")
+        ]
+        logits = np.maximum(net @ values[0] + values[1], 0) @ values[2] + values[3]
+        share = np.exp(logits - logits.max()).max() / np.exp(logits - logits.max()).sum()
+        _, said, _ = slim_main("predict", "--logdir", run, "--top", 1, *options, path)
+        assert said.split(": ")[1].split() == [str(logits.argmax()), f"{share:.1%}"]
+    status, _, _ = slim_main("train", *tiny_net, "--logdir", tmp_path / "plain", "--steps", 1)
+    assert status == 0
+    export = ("export", "--logdir", tmp_path / "plain", "--to", tmp_path / "e", "--averaged")
+    status, _, errors = slim_main(*export)
+    assert (status, "holds no moving averages" in errors) == (2, True)
+
+
 def test_the_best_checkpoint_is_kept_and_training_ends_without_a_better_one(
     slim_main, tiny_net, tmp_path
 ):

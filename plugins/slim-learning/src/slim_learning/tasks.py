@@ -11,6 +11,7 @@ import slim_learning.record as record
 import slimcore as slim
 import slimcore.checkpoints as checkpoints
 import slimcore.registry as registry
+from slim_learning.averages import SUFFIX
 from slimcore.errors import DataError, InputError, RunError
 
 _BEYOND = "a label beyond the classes"
@@ -106,18 +107,34 @@ class Task:
         """The shape of one image as the network takes it, with a batch of one."""
         return [1, self.image_size, self.image_size, self.channels]
 
-    def restored_model(self, logdir: str) -> tuple[slim.Module, str]:
+    def restored_model(self, logdir: str, averaged: bool = False) -> tuple[slim.Module, str]:
         """Returns the network with the values of a run's newest checkpoint, and its path.
 
+        Args:
+            logdir: The run's folder.
+            averaged: Whether the moving averages of the weights take their place.
+
         Raises:
-            RunError: There is no checkpoint yet.
+            RunError: There is no checkpoint yet, or it holds no averages and they are asked for.
             CheckpointError: It does not fit the network.
         """
         path = newest_checkpoint(logdir)
         model = self.model()
         build(model, self.input_shape)
-        model.restore(path)
+        averages = _averages_in(path, model) if averaged else {}
+        model.restore(path, rename=lambda name: averages.get(name, name))
         return model, path
+
+
+def _averages_in(path: str, model: slim.Module) -> dict[str, str]:
+    there = checkpoints.load(path).get_variable_to_shape_map()
+    found = {name: name + SUFFIX for name in model.named_variables if name + SUFFIX in there}
+    if not found:
+        raise RunError(
+            f"checkpoint {path} holds no moving averages: leave --averaged out, or train with "
+            "--moving-average-decay"
+        )
+    return found
 
 
 def newest_checkpoint(logdir: str) -> str:

@@ -6,7 +6,8 @@ import click
 @click.command()
 @click.option("--logdir", required=True, help="The run's folder.")
 @click.option("--to", "folder", required=True, help="The new folder of the SavedModel.")
-def export(logdir: str, folder: str) -> None:
+@click.option("--averaged", is_flag=True, help="Take the moving averages of the weights.")
+def export(logdir: str, folder: str, averaged: bool) -> None:
     """Write the newest checkpoint of a run as a SavedModel, preprocessing included.
 
     Plain TensorFlow loads it. Its signature `serving_default` takes images, uint8 [batch, height,
@@ -18,6 +19,6 @@ def export(logdir: str, folder: str) -> None:
     from slim_learning.tasks import recorded_task
 
     task = recorded_task(record.read(logdir), logdir)
-    model, path = task.restored_model(logdir)
+    model, path = task.restored_model(logdir, averaged)
     save(Inference(task, model), folder)
     click.echo(f"{path} is now the SavedModel {folder}")

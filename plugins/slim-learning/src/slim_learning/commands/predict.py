@@ -6,8 +6,9 @@ import click
 @click.command()
 @click.option("--logdir", required=True, help="The run's folder.")
 @click.option("--top", type=click.IntRange(1), default=3, show_default=True, help="Classes shown.")
+@click.option("--averaged", is_flag=True, help="Take the moving averages of the weights.")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
-def predict(logdir: str, top: int, images: tuple[str, ...]) -> None:
+def predict(logdir: str, top: int, averaged: bool, images: tuple[str, ...]) -> None:
     """Classify pictures with the newest checkpoint of a run."""
     import numpy as np
 
@@ -16,7 +17,7 @@ def predict(logdir: str, top: int, images: tuple[str, ...]) -> None:
     from slim_learning.tasks import recorded_task
 
     task = recorded_task(record.read(logdir), logdir)
-    model, _ = task.restored_model(logdir)
+    model, _ = task.restored_model(logdir, averaged)
     inference = Inference(task, model)
     labels = [label.decode() for label in inference.labels.numpy()]
     for path in images:
