@@ -4,6 +4,7 @@ import json
 import math
 
 import pytest
+import tensorflow as tf
 from slim_learning import learning_rates, named_optimizers
 from slim_learning.commands.evaluate import evaluate
 from slim_learning.commands.train import train
@@ -191,3 +192,25 @@ def test_what_is_asked_for_reaches_the_run_and_holds_when_it_goes_on(slim_main, 
     ):
         assert first[name] == second[name], name
     assert first["gradient_multipliers"] == {"tiny/hidden": 0.0}
+
+
+def test_a_second_classifier_has_a_loss_of_lower_weight(slim_main, tiny_net, tmp_path):
+    def two_heads(images, num_classes=10, is_training=True):
+        with slim.arg_scope([slim.fully_connected], weights_initializer=tf.zeros_initializer()):
+            net, options = slim.flatten(images), {"activation_fn": None}
+            logits = slim.fully_connected(net, num_classes, scope="logits", **options)
+            auxiliary = slim.fully_connected(net, num_classes, scope="auxiliary", **options)
+        return logits, {"AuxLogits": auxiliary}
+
+    two_heads.default_image_size = 8
+    slim.register_net(two_heads)
+    command = ("train", *tiny_net, "--net", "two_heads", "--logdir", tmp_path, "--steps", 1)
+    status, _, errors = slim_main(*command)
+    assert status == 0, errors
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert record["results"]["train"]["loss"] == pytest.approx(1.4 * math.log(10))
+
+
+def test_to_stop_early_needs_evaluations(slim_main, tmp_path):
+    status, _, errors = slim_main("train", "--logdir", tmp_path / "run", "--early-stopping", 2)
+    assert (status, "go with --eval-every" in errors) == (2, True)

@@ -40,6 +40,8 @@ def train(
     What is not said is as in the run so far, and by default as shown. Ctrl-C and SIGTERM save a
     checkpoint first. The names of research/slim's flags are taken too, such as --model_name.
     """
+    if (keep_best or early_stopping) and not eval_every:
+        raise click.UsageError("--keep-best and --early-stopping go with --eval-every")
     from slim_learning.settings import joined
 
     settings = joined(logdir, asked)
@@ -72,13 +74,10 @@ def train(
     train_op.build(batches.element_spec)
     if recalibrate_batch_norm:
         statistics_of(train_op.model_variables)  # complains where there are none
-    evaluation = {}
-    if eval_every or keep_best or early_stopping:
+    evaluation = _judged_by(keep_best, early_stopping)
+    if eval_every:
         judged_on = task.load(eval_split, 100, skip_corrupt=skip_corrupt)
-        evaluation = _judged_by(keep_best, early_stopping) | {
-            "evaluate_fn": evaluate_fn(task, model, train_op, judged_on),
-            "evaluate_every_n_steps": eval_every,
-        }
+        evaluation["evaluate_fn"] = evaluate_fn(task, model, train_op, judged_on)
     slim.learning.train(
         train_op,
         logdir,
@@ -90,6 +89,7 @@ def train(
         keep_checkpoints=keep,
         keep_checkpoint_every_n_hours=keep_every_hours,
         on_disk_full=on_disk_full,
+        evaluate_every_n_steps=eval_every,
         **evaluation,
         init_fn=_init_fn(logdir, train_op, settings),
         followers=_followers(summary_secs),
