@@ -3,7 +3,10 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -305,11 +308,67 @@ def test_an_error_in_a_thread_that_reads_ends_the_run_and_is_raised(tmp_path):
 
 def test_a_loss_that_is_no_number_ends_the_run_and_names_the_newest_checkpoint(tmp_path):
     step = tf.cast(slim.get_or_create_global_step(), tf.float32)
-    train_op, _ = square(factor=tf.math.log(2.5 - step) * 0 + 1.0)
+    train_op, _ = square(factor=tf.where(step > 2.5, np.nan, 1.0))
     message = r"no number at step 4; the newest checkpoint is .*model\.ckpt-0\. Lower"
     with pytest.raises(RunError, match=message):
         slim.learning.train(train_op, str(tmp_path), number_of_steps=9)
     assert json.loads((tmp_path / "run.json").read_text())["status"] == "failed"
+
+
+def test_a_label_beyond_the_classes_ends_the_run_and_is_named():
+    logits = slim.model_variable("logits", [1, 3])
+    loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=[5], logits=logits)
+    optimizer = v1.train.GradientDescentOptimizer(0.1)
+    train_op = slim.learning.create_train_op(tf.reduce_mean(loss), optimizer)
+    with pytest.raises(DataError, match="a label in the batch of step 1 is 5.*has 3 classes"):
+        slim.learning.train(train_op, None, number_of_steps=2)
+
+
+KILLED = """
+import os, sys
+import tensorflow as tf
+import slimcore as slim
+
+v1 = tf.compat.v1
+with tf.Graph().as_default():
+    w = slim.model_variable("w", [200_000], initializer=v1.ones_initializer())
+    optimizer = v1.train.MomentumOptimizer(0.001, 0.9)
+    train_op = slim.learning.create_train_op(tf.reduce_sum(w**2), optimizer)
+
+    def step(session, train_op, global_step, kwargs):
+        print(session.run(global_step), flush=True)
+        return slim.learning.train_step(session, train_op, global_step, kwargs)
+
+    slim.learning.train(
+        train_op, sys.argv[1], train_step_fn=step, number_of_steps=100, save_interval_secs=1e-6
+    )
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_run_leaves_a_whole_checkpoint_and_goes_on_to_the_same_end(tmp_path):
+    logdir, random = str(tmp_path), np.random.RandomState(0)
+
+    def start():
+        command = [sys.executable, "-c", KILLED, logdir]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+    for _ in range(3):
+        run = start()
+        run.stdout.readline()
+        time.sleep(random.uniform(0.0, 0.3))
+        run.kill()
+        run.communicate()
+        reader = tf.train.load_checkpoint(logdir)
+        for name in reader.get_variable_to_shape_map():
+            assert np.all(np.isfinite(reader.get_tensor(name)))
+    assert reader.get_tensor("global_step") < 100
+    assert start().wait() == 0
+    reader, w, speed = tf.train.load_checkpoint(logdir), np.float32(1.0), np.float32(0.0)
+    for _ in range(100):
+        speed = np.float32(0.9) * speed + 2 * w
+        w = w - np.float32(0.001) * speed
+    np.testing.assert_allclose(reader.get_tensor("w")[[0, -1]], [w, w], rtol=1e-3)
 
 
 def test_a_signal_saves_a_checkpoint_before_the_program_ends(tmp_path):

@@ -31,7 +31,7 @@ def is_finite(tensors: Iterable[Any]) -> bool:
 
 
 def raise_explained(
-    error: tf.errors.OpError, step: int, saved: str | None, position: DataPosition
+    error: tf.errors.OpError, step: int, saved: str | None, position: DataPosition | None
 ) -> NoReturn:
     """Raises an error of TensorFlow's in a step as what it means, where that is known.
 
@@ -39,7 +39,7 @@ def raise_explained(
         error: What TensorFlow raised.
         step: The step that failed.
         saved: The newest checkpoint.
-        position: Of the dataset, which knows its files.
+        position: Of the dataset, which knows its files; None in a graph, where that is unknown.
     """
     text = str(error.message)
     if NOT_FINITE in text:
@@ -50,7 +50,7 @@ def raise_explained(
             f"a label in the batch of step {step} is {label[1]}, and the network has {label[2]} "
             f"classes, 0 to {int(label[2]) - 1}; give it more classes, or mend the labels"
         ) from error
-    if isinstance(error, BAD_DATA) and "IteratorGetNext" in text:
+    if position is not None and isinstance(error, BAD_DATA) and "IteratorGetNext" in text:
         explained = position.explain(error)
         if explained is not error:
             raise explained from error

@@ -8,13 +8,12 @@ from typing import Any, NoReturn
 
 import tensorflow as tf
 
-from slim_learning.faults import NotFiniteError
+from slim_learning.faults import raise_explained
 from slim_learning.graph.keeping import Keeper
 from slim_learning.graph.parts import Parts
 from slim_learning.graph.sessions import open_session, wait_for_step
 from slim_learning.record import Record
 from slim_learning.stopping import StopSignals
-from slim_learning.train_ops import NOT_FINITE
 from slimcore.errors import DataError, InputError
 from slimcore.events import Run, followed_by, tell
 
@@ -124,16 +123,13 @@ class Running:
             keeper.end(session, self._loss)
 
     def _explain(self, error: tf.errors.OpError, session: Any, keeper: Keeper | None) -> NoReturn:
-        text = str(error.message)
-        if "iterator has not been initialized" in text:
+        if "iterator has not been initialized" in str(error.message):
             raise InputError(
                 "an iterator of the input is not initialized; add iterator.initializer to "
                 "tf.compat.v1.GraphKeys.TABLE_INITIALIZERS, or make a one-shot iterator"
             ) from error
-        if NOT_FINITE in text:
-            step = int(session.run(self._parts.global_step)) + 1
-            raise NotFiniteError.at(step, keeper.latest if keeper else None) from error
-        raise error
+        step = int(session.run(self._parts.global_step)) + 1
+        raise_explained(error, step, keeper.latest if keeper else None, None)
 
     @contextlib.contextmanager
     def _threads(self, session: Any) -> Iterator[Any]:
