@@ -45,7 +45,7 @@ CASES = {
     ),
     "label below the offset": (
         lambda folder: (*digits_with_labels(folder / "data", [1, 2]), "--labels-offset", "2"),
-        "dataset digits has a label beyond the classes, which are 0 to 7 once --labels-offset 2 is",
+        "dataset digits has labels below --labels-offset 2; leave these examples out",
     ),
     "no class left": (lambda folder: ("--labels-offset", "10"), "leaves none of the 10"),
     "loss that is no number": (

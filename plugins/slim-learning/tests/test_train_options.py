@@ -8,6 +8,7 @@ import tensorflow as tf
 from slim_learning import learning_rates, named_optimizers
 from slim_learning.commands.evaluate import evaluate
 from slim_learning.commands.train import train
+from slim_learning.tasks import new_task
 
 import slimcore as slim
 
@@ -214,3 +215,13 @@ def test_a_second_classifier_has_a_loss_of_lower_weight(slim_main, tiny_net, tmp
 def test_to_stop_early_needs_evaluations(slim_main, tmp_path):
     status, _, errors = slim_main("train", "--logdir", tmp_path / "run", "--early-stopping", 2)
     assert (status, "go with --eval-every" in errors) == (2, True)
+
+
+def test_the_offset_is_taken_off_the_labels_and_its_classes_are_left_out():
+    task = new_task("lenet", "digits", split="test", labels_offset=1)
+    assert (task.num_classes, task.labels) == (9, tuple("123456789"))
+    # The held-out digits begin with a 5 and a 0.
+    batches = iter(task.load("test", 1))
+    assert next(batches)["label"].numpy() == [4]
+    with pytest.raises(slim.errors.DataError, match="has labels below --labels-offset 1"):
+        next(batches)

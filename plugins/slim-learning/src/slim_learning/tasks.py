@@ -14,7 +14,7 @@ import slimcore.registry as registry
 from slim_learning.averages import SUFFIX
 from slimcore.errors import DataError, InputError, RunError
 
-_BEYOND = "a label beyond the classes"
+_BELOW = "has labels below --labels-offset"
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ class Task:
     def load(self, split: str, batch_size: int, **options: Any) -> tf.data.Dataset:
         """Returns the batches of a split, as `slim.data.load` does, ready for the network.
 
-        A label that is none of the classes ends the iteration with a DataError.
+        A label that is none of the classes ends the iteration with a DataError; `labels_offset` is
+        taken off the others.
         """
         batches = slim.data.load(
             self.dataset,
@@ -70,21 +71,22 @@ class Task:
             image_size=self.image_size,
             **options,
         )
-        known, labels = batches.explain, f"0 to {self.num_classes - 1}"
-        if self.labels_offset:
-            labels += f" once --labels-offset {self.labels_offset} is taken off"
-        told = f"dataset {self.dataset} has {_BEYOND}, which are {labels}"
+        # That the labels are among the dataset's classes, slim.data has checked.
+        return self._without_offset(batches) if self.labels_offset else batches
 
-        def checked(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-            label = batch["label"] - self.labels_offset
-            good = tf.reduce_all((label >= 0) & (label < self.num_classes))
+    def _without_offset(self, batches: tf.data.Dataset) -> tf.data.Dataset:
+        offset, known = self.labels_offset, batches.explain
+        told = f"dataset {self.dataset} {_BELOW} {offset}; leave these examples out, or lower it"
+
+        def shifted(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            good = tf.reduce_all(batch["label"] >= offset)
             with tf.control_dependencies([tf.debugging.Assert(good, [told])]):
-                return {**batch, "label": tf.identity(label)}
+                return {**batch, "label": batch["label"] - offset}
 
         def explain(error: tf.errors.OpError) -> Exception:
-            return DataError(told) if _BEYOND in str(error.message) else known(error)
+            return DataError(told) if _BELOW in str(error.message) else known(error)
 
-        return explained(batches.map(checked), explain)
+        return explained(batches.map(shifted), explain)
 
     def model(self, weight_decay: float = 0.0, precision: str | None = None) -> slim.Module:
         """Returns the network with variables of its own, which its first call makes."""
