@@ -353,7 +353,7 @@ def test_a_killed_run_leaves_a_whole_checkpoint_and_goes_on_to_the_same_end(tmp_
         command = [sys.executable, "-c", KILLED, logdir]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
-    for _ in range(3):
+    for _ in range(2):
         run = start()
         run.stdout.readline()
         time.sleep(random.uniform(0.0, 0.3))

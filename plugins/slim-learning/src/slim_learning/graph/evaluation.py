@@ -216,5 +216,7 @@ def _told(evaluation: Evaluation, logdir: str | None, path: str) -> Any:
             file = ResultsFile(os.path.join(logdir, "eval.jsonl"))
             file.add(step, values, checkpoint=os.path.basename(path), written=written)
         results = {str(name): value for name, value in values.items()}
-        tell("slim_evaluation_done", run=Run("eval", logdir or ""), step=step, results=results)
+        folder = logdir or os.path.dirname(path)
+        run = Run("eval", folder, config={"events": folder})
+        tell("slim_evaluation_done", run=run, step=step, results=results)
     return values

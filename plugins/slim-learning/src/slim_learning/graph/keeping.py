@@ -105,6 +105,7 @@ class Keeper:
         self._summaries.wound()
 
     def _save(self, session: Any, step: int) -> None:
+        self._saves.wound()
         if self._parts.saver is None:
             return
         prefix = os.path.join(self._run.logdir, PREFIX)
@@ -113,7 +114,7 @@ class Keeper:
         except (tf.errors.OpError, ValueError, OSError) as error:
             _explain_save(error, f"{prefix}-{step}", self.latest)
         self._saved = step
-        self._saves.wound()
+        self._saves.wound()  # from the end of the saving, however long it took
         if self._writer is not None:
             self._writer.flush()  # the events reach at least as far as the checkpoint
         tell("slim_checkpoint_saved", run=self._run, step=step, path=path)

@@ -135,7 +135,11 @@ def train(
         Place(master, is_chief, session_config, session_wrapper, ignore_live_threads),
         keeper if writes else None,
     )
-    return running.go(startup_delay_steps)
+    try:
+        return running.go(startup_delay_steps)
+    finally:
+        if writer is not None and writer is not summary_writer:
+            writer.close()
 
 
 def _refuse_without_folder(saver: Any, summary_op: Any, trace_every_n_steps: int | None) -> None:
