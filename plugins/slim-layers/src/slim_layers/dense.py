@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from slim_layers.convolution import XAVIER
 from slim_layers.layer import RELU, ZEROS, Collections, Function, Layer, VariablesCollections
+from slim_layers.products import product
 from slim_layers.utils import channels_first
 from slimcore.scoping import add_arg_scope
 
@@ -72,7 +73,7 @@ def fully_connected(
         size = [layer.static_dim(-1), layer.positive("num_outputs", num_outputs)]
         weights = layer.variable("weights", size, weights_initializer, weights_regularizer)
         if rank == 2:
-            outputs = tf.matmul(layer.compute(), layer.read(weights))
+            outputs = product(layer.compute(), layer.read(weights))
         else:
             outputs = tf.tensordot(layer.compute(), layer.read(weights), 1)
         outputs = layer.bias_or_normalize(
