@@ -9,6 +9,7 @@ from slim_learning.gradients import clip_gradient_norms, multiply_gradients
 from slim_learning.graph.steps import train_step
 from slim_learning.graph.train_ops import add_gradients_summaries
 from slim_learning.train_ops import TrainOp
+from slim_learning.warm_up import warm_up
 from slim_learning.worlds import two_worlds
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "multiply_gradients",
     "train",
     "train_step",
+    "warm_up",
 ]
 
 
