@@ -107,10 +107,8 @@ def test_a_folder_without_a_run_or_a_checkpoint_is_said(run, slim_main, tmp_path
     assert "holds no checkpoint yet" in line
 
 
-def test_a_network_without_statistics_cannot_be_recalibrated(slim_main, tmp_path):
-    status, _, errors = slim_main(
-        *("train", "--net", "lenet", "--dataset", "digits", "--logdir", tmp_path / "run"),
-        *("--steps", "1", "--recalibrate-batch-norm", "2"),
-    )
+def test_a_network_without_statistics_cannot_be_recalibrated(slim_main, tiny_net, tmp_path):
+    command = ("train", *tiny_net, "--logdir", tmp_path / "run", "--steps", 1)
+    status, _, errors = slim_main(*command, "--recalibrate-batch-norm", 2)
     assert (status, "has no batch normalization" in errors) == (2, True)
     assert not (tmp_path / "run").exists()
