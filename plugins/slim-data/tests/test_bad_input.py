@@ -40,6 +40,8 @@ RECORDS = {
         lambda r, change: change(r, image__class__label=-1), "label is not one of 0 to 9: -1"),
     "an image that is no image": (
         lambda r, change: change(r, image__encoded=b"hello"), "no image of a format known"),
+    "an image that is no image and no text": (
+        lambda r, change: change(r, image__encoded=b"\xff\0\xfe\n"), "no image of a format known"),
     "half an image": (
         lambda r, change: change(r, image__encoded=png_of(r)[:80]), "PNG"),
     "a header of 50,000 x 50,000": (
@@ -48,6 +50,7 @@ RECORDS = {
         lambda r, change: change(r, image__encoded=other_size()),
         "requested shape"),
     "no example": (lambda r, change: b"garbage", "Could not parse"),
+    "no example and no text": (lambda r, change: b"\xff\n\xfe", "Could not parse"),
     "an example without a label": (
         lambda r, change: tf.train.Example().SerializeToString(), "required"),
 }  # fmt: skip

@@ -19,9 +19,10 @@ FEATURES = {
 FORMATS = ["png", "jpeg", "gif", "bmp", "webp"]
 
 
-def encoded(pixels, kind):
+def encoded(pixels, kind, **options):
     file = io.BytesIO()
-    options = {"lossless": True} if kind == "webp" else {}
+    if kind == "webp":
+        options["lossless"] = True
     Pillow.fromarray(pixels.squeeze()).save(file, kind, **options)
     return file.getvalue()
 
@@ -203,18 +204,32 @@ def test_a_decoder_of_a_new_format_is_found_by_its_name(other_decoders, example)
     assert decode(record, channels=1).numpy().ravel().tolist() == [97, 98, 99]
 
 
-@pytest.mark.parametrize("window", [[0, 0, 60, 80], [7, 13, 20, 31], [40, 50, 20, 30]])
-@pytest.mark.parametrize("kind", ["jpeg", "png"])
-def test_a_window_is_what_it_is_in_the_whole_picture(kind, window, noise):
+# Colour in full, halved in width, halved in both; and a format without windows.
+KINDS = {f"jpeg {n}": ("jpeg", {"subsampling": n, "quality": 90}) for n in range(3)} | {
+    "progressive jpeg": ("jpeg", {"progressive": True, "quality": 90}),
+    "png": ("png", {}),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_window_is_what_it_is_in_the_whole_picture(kind, noise):
+    name, options = KINDS[kind]
     features = {
-        "image/encoded": tf.constant(encoded(noise(60, 80, 3), kind)),
+        "image/encoded": tf.constant(encoded(noise(61, 83, 3), name, **options)),
         "image/format": tf.constant(""),
     }
     handler = td.Image()
-    y, x, height, width = window
-    whole = handler.tensors_to_item(features)[y : y + height, x : x + width]
-    part = handler.window_of(features, lambda shape: tf.constant(window))
-    np.testing.assert_array_equal(part, whole)
+    picture = handler.tensors_to_item(features).numpy()
+    random = np.random.default_rng(0)
+    windows = [[0, 0, 61, 83], [60, 82, 1, 1]]
+    for _ in range(40):
+        height, width = random.integers(1, [62, 84])
+        y, x = random.integers(0, [62 - height, 84 - width])
+        windows.append([y, x, height, width])
+    for y, x, height, width in windows:
+        window = tf.constant([y, x, height, width], tf.int32)
+        part = handler.window_of(features, lambda shape, window=window: window)
+        np.testing.assert_array_equal(part, picture[y : y + height, x : x + width])
 
 
 def test_a_jpeg_decoder_without_windows_is_used_all_the_same(other_decoders):

@@ -106,7 +106,9 @@ class ExampleFunction:
             label = items["label"]
             fits = tf.reduce_all((label >= 0) & (label < self._num_classes))
             reason = f"the label is not one of 0 to {self._num_classes - 1}:"
-            with tf.control_dependencies([tf.debugging.Assert(fits, [reason, label])]):
+            # Without the branch that tf.debugging.Assert puts around it, once for each example.
+            check = tf.raw_ops.Assert(condition=fits, data=[tf.constant(reason), label])
+            with tf.control_dependencies([check]):
                 items["label"] = tf.identity(label)
         return items
 

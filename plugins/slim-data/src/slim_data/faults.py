@@ -22,8 +22,10 @@ BAD_DATA = (
     tf.errors.NotFoundError,
     tf.errors.PermissionDeniedError,
     tf.errors.UnknownError,
+    UnicodeDecodeError,
 )
-"""What TensorFlow raises for files, records and images that cannot be read."""
+"""What TensorFlow raises for files, records and images that cannot be read. Its message may quote a
+record; where that is no text, Python fails to decode the message, and raises UnicodeDecodeError."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,11 @@ class Scan:
 
 def reason(error: BaseException) -> str:
     """Returns the first line of TensorFlow's message, without its names of nodes."""
-    message = str(getattr(error, "message", "") or error).strip()
+    if isinstance(error, UnicodeDecodeError):
+        message = error.object.decode("utf-8", "replace")
+    else:
+        message = str(getattr(error, "message", "") or error).strip()
+    message = re.sub(r"(Could not parse \w+ input), value: '.*", r"\1", message, flags=re.DOTALL)
     message = re.sub(r"\{\{[^}]*\}\}\s*|\[Op:[^\]]*\]", "", message)
     if eager := re.match(r"Expected '.*' to be true. Summarized data: ", message):
         lines = message[eager.end() :].splitlines()

@@ -237,7 +237,15 @@ def _decode_raw(
 
 
 def _refusal(contents: tf.Tensor, dtype: tf.DType, reason: str) -> tf.Tensor:
-    refuse = tf.debugging.Assert(False, [reason, tf.strings.substr(contents, 0, 8)])
+    # As text, for the message of an error must be.
+    start = tf.strings.unicode_transcode(
+        tf.strings.substr(contents, 0, 8),
+        "UTF-8",
+        "UTF-8",
+        replacement_char=ord("?"),
+        replace_control_characters=True,
+    )
+    refuse = tf.debugging.Assert(False, [reason, start])
     with tf.control_dependencies([refuse]):
         return tf.zeros([0, 0, 0], dtype)
 
