@@ -13,6 +13,8 @@ def test_the_examples_of_the_readme_run():
         exec(block.replace("take(100)", "take(2)"), names)
     assert names["images"].shape == (64, 28, 28, 1)
     assert names["label"].shape == []
+    crops = next(iter(names["crops"]))["image"]
+    assert (crops.shape, crops.dtype.name) == ((64, 6, 6, 1), "uint8")
 
 
 def test_the_digits_are_as_many_as_the_readme_says():
