@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import tensorflow as tf
 
+from slim_learning.fused_updates import fused_update
 from slim_learning.gradients import GradientAndVariable
 from slimcore.errors import InputError
 
@@ -58,7 +59,9 @@ class KerasOptimizer:
                 self.optimizer.build(list(variables))
 
     def apply(self, grads_and_vars: Sequence[GradientAndVariable]) -> None:
-        self.optimizer.apply_gradients(list(grads_and_vars))
+        slots = self.state({v.name.partition(":")[0]: v for _, v in grads_and_vars}, [])
+        if not fused_update(self.optimizer, grads_and_vars, slots):
+            self.optimizer.apply_gradients(list(grads_and_vars))
 
     def state(self, trained: Mapping[str, Any], made: Sequence[Any]) -> dict[str, Any]:
         # Keras names a slot after its variable, `LeNet_fc3_weights_0_momentum` or, before 3.4,
