@@ -22,7 +22,7 @@ SMALL = {
     "dcgan_generator": [2, 8],
     "i3d": [2, 4, 32, 32, 3],
     "inception_resnet_v2": [2, 107, 107, 3],
-    "inception_v3": [2, 107, 107, 3],
+    "inception_v3": [1, 299, 299, 3],  # smaller ones have a smaller second classifier
     "inception_v4": [2, 107, 107, 3],
     "lenet": [2, 28, 28, 1],
     "nasnet_cifar": [2, 16, 16, 3],
@@ -35,6 +35,9 @@ SMALL = {
     "pnasnet_large": [2, 67, 67, 3],
     "pnasnet_mobile": [2, 67, 67, 3],
     "s3dg": [2, 4, 32, 32, 3],
+    "vgg_16": [2, 32, 32, 3],
+    "vgg_19": [2, 32, 32, 3],
+    "vgg_a": [2, 32, 32, 3],
 }
 SAME_PADDED = {"vgg_a", "vgg_16", "vgg_19"}
 # Deeper, wider or narrower networks of the same code.
