@@ -26,7 +26,8 @@ def install(session: nox.Session, *tools: str) -> None:
 
 def pytest(session: nox.Session, *arguments: str) -> None:
     """Runs tests, in as many processes as there are cores, each file in one of them."""
-    options = ["-n", str(os.cpu_count() or 1), "--dist", "loadfile"]
+    # In the order of the files, since those at the end would be the ones that start programs.
+    options = ["-n", str(os.cpu_count() or 1), "--dist", "loadfile", "--no-loadscope-reorder"]
     session.run("pytest", *options, *arguments, env={"TF_CPP_MIN_LOG_LEVEL": "2"})
 
 

@@ -54,8 +54,8 @@ def seconds(calls, images, repetitions):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--size", type=int, default=160, help="of the images, in pixels")
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--size", type=int, default=224, help="of the images, in pixels")
     parser.add_argument("--repetitions", type=int, default=5)
     args = parser.parse_args()
     cpu = Path("/proc/cpuinfo")
