@@ -1,4 +1,7 @@
-"""Before any test: two logical devices, for the tests of `tf.distribute` among them."""
+"""Before any test: two logical devices, for the tests of `tf.distribute` among them.
+
+These reduce to one device: collectives of two strategies in one process take each other's place.
+"""
 
 import os
 

@@ -219,7 +219,9 @@ def test_a_saved_model_has_the_variables(tmp_path):
 @pytest.fixture(scope="module")
 def strategy():
     """Returns two replicas on one processor."""
-    return tf.distribute.MirroredStrategy(["/CPU:0", "/CPU:1"])
+    return tf.distribute.MirroredStrategy(
+        ["/CPU:0", "/CPU:1"], tf.distribute.ReductionToOneDevice()
+    )
 
 
 READ = tf.VariableSynchronization.ON_READ

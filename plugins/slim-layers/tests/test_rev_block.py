@@ -155,7 +155,9 @@ def test_inner_values_are_not_kept():
 
 
 def test_under_a_strategy_gradients_reach_the_variables():
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    strategy = tf.distribute.MirroredStrategy(
+        ["CPU:0", "CPU:1"], tf.distribute.ReductionToOneDevice()
+    )
     with strategy.scope():
         model = slim.Module(slim.rev_block, f=layer, g=layer)
 

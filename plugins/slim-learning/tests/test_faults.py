@@ -233,7 +233,7 @@ def test_two_devices_have_the_losses_of_one_with_the_joined_batch(tmp_path, task
     if len(tf.config.list_logical_devices("CPU")) < 2:
         pytest.skip("TensorFlow was initialized with one device")
     one, weights = run_on(tf.distribute.get_strategy(), tmp_path / "one", task, **options)
-    both = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    both = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"], tf.distribute.ReductionToOneDevice())
     two, mirrored = run_on(both, tmp_path / "two", task, **options)
     np.testing.assert_allclose(two, one, rtol=1e-5)
     assert one[-1] < one[0]

@@ -60,7 +60,7 @@ def strategy():
     """A MirroredStrategy over two logical CPU devices."""
     if len(tf.config.list_logical_devices("CPU")) < 2:
         pytest.skip("TensorFlow started with one CPU device")
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"], tf.distribute.ReductionToOneDevice())
 
 
 LABELS = np.array([0, 1, 0, 2, 1, 2], np.int32)

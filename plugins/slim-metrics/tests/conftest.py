@@ -125,7 +125,7 @@ def strategy():
     """A MirroredStrategy over two logical CPU devices."""
     if len(tf.config.list_logical_devices("CPU")) < 2:
         pytest.skip("TensorFlow started with one CPU device")
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"], tf.distribute.ReductionToOneDevice())
 
 
 # What the examples look like.
