@@ -18,6 +18,7 @@ import time
 BUILDS = ["resnet_v2_152", "inception_v3"]
 NETWORKS = {"resnet_v1_50": "ResNet50", "vgg_16": "VGG16"}  # the name in Keras
 SIZE, CLASSES = 224, 1000
+DECAY = 1e-4  # the factor of the weights' penalty
 
 
 # What a process does: a function that returns the work of one turn.
@@ -75,12 +76,15 @@ def running(library, name, training, batch):
         def logits(images):
             return model(images, training=training)
 
-        penalties = list
+        def penalties():
+            weights = [v for v in model.trainable_variables if v.name == "kernel"]
+            return [DECAY * tf.nn.l2_loss(v) for v in weights]
+
     else:
         import slimcore as slim
 
         precision = "mixed_bfloat16" if library == "slim bfloat16" else None
-        function = slim.nets.get_network_fn(name, CLASSES, weight_decay=1e-4)
+        function = slim.nets.get_network_fn(name, CLASSES, weight_decay=DECAY)
         model = slim.Module(function, precision=precision)
 
         def logits(images):

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from slim_layers.initializers import xavier_initializer
 from slim_layers.layer import RELU, ZEROS, Collections, Function, Layer, VariablesCollections
+from slim_layers.products import product
 from slimcore.scoping import add_arg_scope
 
 Ints = int | Sequence[int]
@@ -362,7 +363,7 @@ def _convolve(
         if not first and size == tuple(kernel) and (padding == "VALID" or size == (1, 1)):
             # A kernel that covers its whole input is a matrix, and several times faster as one.
             kernels = tf.reshape(kernels, [-1, depth])
-            outputs = tf.matmul(tf.reshape(inputs, [-1, kernels.shape[0]]), kernels)
+            outputs = product(tf.reshape(inputs, [-1, kernels.shape[0]]), kernels)
             return tf.reshape(outputs, [-1, 1, 1, depth])
         return tf.nn.conv2d(inputs, kernels, strides, padding, data_format)
     return tf.nn.convolution(
