@@ -62,14 +62,15 @@ def decode_and_crop_jpeg(contents: tf.Tensor, window: tf.Tensor, channels: int =
     """
     shape = tf.io.extract_jpeg_shape(contents)
     # Colour is interpolated between columns that are 2 pixels apart, which the decoder does not do
-    # across the sides of what it decodes. Above and below it looks further by itself.
+    # across the sides of what it decodes. Above and below it looks further by itself. It begins at
+    # whole blocks of up to 16 columns, and copies all that it made if it was asked for less.
     y, x, height, width = tf.unstack(window, 4)
-    left = tf.maximum(x - 2, 0)
+    left = tf.maximum(x - 2, 0) // 16 * 16
     right = tf.minimum(x + width + 2, shape[1])
     with tf.control_dependencies([_check_size("JPEG", shape[1], shape[0])]):
         around = tf.stack([y, left, height, right - left])
         part = tf.io.decode_and_crop_jpeg(contents, around, channels=channels)
-    return part[:, x - left : x - left + width]
+    return tf.slice(part, tf.stack([0, x - left, 0]), tf.stack([-1, width, -1]))
 
 
 # Callers that want a part of a JPEG look for these on whatever decoder is preferred, so that

@@ -17,10 +17,7 @@ Preprocess = Callable[..., tf.Tensor]
 
 
 class ExampleFunction:
-    """From a serialized example and a seed [2] to a dict of tensors.
-
-    It is applied whole, or in two steps, of which the first parses many examples at once.
-    """
+    """From a serialized example and a seed [2] to a dict of tensors."""
 
     def __init__(
         self,
@@ -48,7 +45,7 @@ class ExampleFunction:
     def __call__(self, record: tf.Tensor, seed: tf.Tensor) -> dict[str, Any]:
         """Decodes and prepares one example."""
         if self._has_features:
-            return self.from_features(self.parse(record), seed)
+            return self._checked(self._from_features(self._parsed(record), seed))
         items = dict(zip(self._items, self._decoder.decode(record, self._items), strict=True))
         if "image" in items:
             items["image"] = self._prepared(items["image"], seed)
@@ -56,23 +53,46 @@ class ExampleFunction:
 
     @property
     def parses_in_batches(self) -> bool:
-        """Whether many examples can be parsed at once."""
+        """Whether `batch` can be used."""
         return self._has_features and self._decoder.parses_in_batches(self._items)
 
     @tf.autograph.experimental.do_not_convert
-    def parse(self, records: tf.Tensor) -> Features:
-        """Parses one example, or many at once."""
+    def batch(self, records: tf.Tensor, seeds: tf.Tensor, at_a_time: int) -> dict[str, Any]:
+        """Decodes and prepares a batch of examples, which are parsed at once.
+
+        Args:
+            records: String tensor [batch].
+            seeds: Integer tensor [batch, 2].
+            at_a_time: How many examples may be made side by side.
+
+        Returns:
+            Dict of tensors [batch, ...] by item.
+        """
+        features = self._parsed(records)
+        of_one = tf.nest.map_structure(
+            lambda many: tf.TensorSpec(many.shape[1:], many.dtype), (features, seeds)
+        )
+        make = tf.function(self._from_features, autograph=False).get_concrete_function(*of_one)
+        items = tf.map_fn(
+            lambda one: make(*one),
+            (features, seeds),
+            parallel_iterations=at_a_time,
+            fn_output_signature=tf.nest.map_structure(
+                tf.type_spec_from_value, make.structured_outputs
+            ),
+        )
+        return self._checked(items)
+
+    def _parsed(self, records: tf.Tensor) -> Features:
         return self._decoder.parse(records, self._items)
 
-    @tf.autograph.experimental.do_not_convert
-    def from_features(self, features: Features, seed: tf.Tensor) -> dict[str, Any]:
-        """Makes the items of one example from its features, and prepares them."""
+    def _from_features(self, features: Features, seed: tf.Tensor) -> dict[str, Any]:
         handlers = self._decoder.items_to_handlers
         names = [name for name in self._items if name != "image"]
         items = dict(zip(names, self._decoder.items_from(features, names), strict=True))
         if "image" in self._items:
             items["image"] = self._prepared_from(features, handlers["image"], seed)
-        return self._checked({name: items[name] for name in self._items})
+        return {name: items[name] for name in self._items}
 
     def _prepared_from(self, features: Features, handler: Any, seed: tf.Tensor) -> tf.Tensor:
         preprocess = self._preprocess

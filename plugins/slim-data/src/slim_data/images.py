@@ -95,13 +95,16 @@ class Image(ItemHandler):
         parts = self._parts_of_jpeg()
         if parts is None:
             return whole()
+        # A branch is laid out in the graph around it, and passed over node by node where it is not
+        # taken. The decoders of all other formats are many nodes; as a call they are one.
+        rare = tf.function(whole, autograph=False, experimental_attributes={"_noinline": True})
         contents = tf.reshape(keys_to_tensors[self._image_key], [])
         start, signature = _SIGNATURES["image/jpeg"]
         shape_of, decode_and_crop = parts
         return tf.cond(
             tf.equal(tf.strings.substr(contents, start, len(signature)), signature),
             lambda: decode_and_crop(contents, choose(shape_of(contents)), channels=self._channels),
-            whole,
+            rare,
         )
 
     def _parts_of_jpeg(self) -> tuple[Callable[..., Any], Callable[..., Any]] | None:
