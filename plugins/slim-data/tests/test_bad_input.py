@@ -49,8 +49,8 @@ RECORDS = {
     "an image of another size": (
         lambda r, change: change(r, image__encoded=other_size()),
         "requested shape"),
-    "no example": (lambda r, change: b"garbage", "Could not parse"),
-    "no example and no text": (lambda r, change: b"\xff\n\xfe", "Could not parse"),
+    "no example": (lambda r, change: b"garbage", "the record is no example"),
+    "no example and no text": (lambda r, change: b"\xff\n\xfe", "the record is no example"),
     "an example without a label": (
         lambda r, change: tf.train.Example().SerializeToString(), "required"),
 }  # fmt: skip

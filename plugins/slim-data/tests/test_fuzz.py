@@ -1,12 +1,6 @@
-"""Ten thousand damaged pictures and examples: each is decoded, or refused by a clean error.
-
-TensorFlow's parser crashes on an example that states the length of a value with more than 31 bits.
-The checksums of a TFRecord keep such records out; here they are left out by hand.
-"""
+"""Ten thousand damaged pictures and examples: each is decoded, or refused by a clean error."""
 
 import io
-import itertools
-import re
 
 import numpy as np
 import pytest
@@ -19,7 +13,6 @@ import slimcore as slim
 
 td = slim.tfexample_decoder
 MUTATIONS = 1250  # of each of the eight kinds below
-LONG_NUMBER = rb"[\x80-\xff]{4}"  # in the encoding of protocol buffers
 
 
 def encoded(pixels, kind):
@@ -75,12 +68,9 @@ def few_pixels(monkeypatch):
     monkeypatch.setenv("SLIM_MAX_PIXELS", str(2**20))
 
 
-def count_outcomes(function, original, seed, count=MUTATIONS, leave_out=None):
+def count_outcomes(function, original, seed, count=MUTATIONS):
     random = np.random.default_rng(seed)
-    damaged = (mutated(original, random) for _ in range(10 * count))
-    kept = (data for data in damaged if not (leave_out and re.search(leave_out, data)))
-    found = [outcome(function, data) for data in itertools.islice(kept, count)]
-    assert len(found) == count
+    found = [outcome(function, mutated(original, random)) for _ in range(count)]
     assert outcome(function, original) == "decoded"
     return {name: found.count(name) for name in ("decoded", "refused")}
 
@@ -128,7 +118,7 @@ def test_a_damaged_example_is_decoded_or_refused(few_pixels, noise, example):
 
     sides = {"ymin": 0.25, "xmin": 0.25, "ymax": 0.5, "xmax": 0.5}
     record = example(image__encoded=(noise(4, 5, 3) // 2).tobytes(), label=[3], **sides)
-    counts = count_outcomes(decode, record, seed=3, leave_out=LONG_NUMBER)
+    counts = count_outcomes(decode, record, seed=3)
     assert counts["refused"] > MUTATIONS / 2
 
 
@@ -151,7 +141,7 @@ def test_a_damaged_sequence_is_decoded_or_refused():
     def decode(record):
         return decoder.decode(record)
 
-    counts = count_outcomes(decode, record.SerializeToString(), seed=4, leave_out=LONG_NUMBER)
+    counts = count_outcomes(decode, record.SerializeToString(), seed=4)
     assert counts["refused"] > MUTATIONS / 10
 
 

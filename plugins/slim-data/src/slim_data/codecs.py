@@ -29,7 +29,7 @@ def decode_png(contents: tf.Tensor, channels: int = 0, dtype: tf.DType = tf.uint
     """
     # PNG specification, 11.2.2: the first chunk is IHDR, width and height big-endian from byte 16.
     size = _header_numbers(contents, 16, 24, tf.int32, little_endian=False)
-    with tf.control_dependencies([_check_size("PNG", size[0], size[1])]):
+    with tf.control_dependencies([_check_size("PNG", size)]):
         return tf.io.decode_png(contents, channels=channels, dtype=dtype)
 
 
@@ -45,7 +45,7 @@ def decode_jpeg(contents: tf.Tensor, channels: int = 0, dct_method: str = "") ->
         uint8 tensor [height, width, channels].
     """
     shape = tf.io.extract_jpeg_shape(contents)
-    with tf.control_dependencies([_check_size("JPEG", shape[1], shape[0])]):
+    with tf.control_dependencies([_check_size("JPEG", shape[1::-1])]):
         return tf.io.decode_jpeg(contents, channels=channels, dct_method=dct_method)
 
 
@@ -67,7 +67,7 @@ def decode_and_crop_jpeg(contents: tf.Tensor, window: tf.Tensor, channels: int =
     y, x, height, width = tf.unstack(window, 4)
     left = tf.maximum(x - 2, 0) // 16 * 16
     right = tf.minimum(x + width + 2, shape[1])
-    with tf.control_dependencies([_check_size("JPEG", shape[1], shape[0])]):
+    with tf.control_dependencies([_check_size("JPEG", shape[1::-1])]):
         around = tf.stack([y, left, height, right - left])
         part = tf.io.decode_and_crop_jpeg(contents, around, channels=channels)
     return tf.slice(part, tf.stack([0, x - left, 0]), tf.stack([-1, width, -1]))
@@ -91,7 +91,7 @@ def decode_gif(contents: tf.Tensor, channels: int = 0) -> tf.Tensor:
     """
     # GIF89a, section 18: logical screen width and height from byte 6.
     size = _header_numbers(contents, 6, 10, tf.uint16)
-    with tf.control_dependencies([_check_size("GIF", size[0], size[1])]):
+    with tf.control_dependencies([_check_size("GIF", size)]):
         return _with_channels(tf.io.decode_gif(contents)[0], channels)
 
 
@@ -107,7 +107,7 @@ def decode_bmp(contents: tf.Tensor, channels: int = 0) -> tf.Tensor:
     """
     # BITMAPINFOHEADER: width and height from byte 18; a negative height means top row first.
     size = _header_numbers(contents, 18, 26, tf.int32)
-    with tf.control_dependencies([_check_size("BMP", size[0], size[1])]):
+    with tf.control_dependencies([_check_size("BMP", size)]):
         image = tf.io.decode_bmp(contents)
     return image if channels == 0 else _with_channels(image[..., :3], channels)
 
@@ -176,9 +176,10 @@ def _header_numbers(
     return tf.io.decode_raw(field, dtype, little_endian=little_endian)
 
 
-def _check_size(what: str, width: tf.Tensor, height: tf.Tensor) -> tf.Operation:
-    pixels = tf.abs(tf.cast(width, tf.int64) * tf.cast(height, tf.int64))
-    return tf.debugging.Assert(pixels <= max_pixels(), [_too_large(what), width, height])
+def _check_size(what: str, size: tf.Tensor) -> tf.Operation:
+    """Refuses an image of width and height `size` [2]."""
+    pixels = tf.abs(tf.reduce_prod(tf.cast(size, tf.int64)))
+    return tf.debugging.Assert(pixels <= max_pixels(), [_too_large(what), size])
 
 
 def _too_large(what: str) -> str:

@@ -88,6 +88,7 @@ def reason(error: BaseException) -> str:
     else:
         message = str(getattr(error, "message", "") or error).strip()
     message = re.sub(r"(Could not parse \w+ input), value: '.*", r"\1", message, flags=re.DOTALL)
+    message = re.sub("Unable to parse binary protobuf", "the record is no example", message)
     message = re.sub(r"\{\{[^}]*\}\}\s*|\[Op:[^\]]*\]", "", message)
     if eager := re.match(r"Expected '.*' to be true. Summarized data: ", message):
         lines = message[eager.end() :].splitlines()

@@ -94,7 +94,9 @@ class TFExampleDecoder(DataDecoder):
             Tensors and sparse tensors by key.
         """
         needed = self._needed(items)
-        return tf.io.parse_example(serialized_example, needed) if needed else {}
+        if not needed:
+            return {}
+        return tf.io.parse_example(_intact(serialized_example, "feature_lists"), needed)
 
     def parses_in_batches(self, items: Sequence[str] | None = None) -> bool:
         """Returns whether `parse` may be given many examples: each feature has one shape in all."""
@@ -158,9 +160,27 @@ class TFSequenceExampleDecoder(DataDecoder):
             What the handler of each item makes, in that order.
         """
         context, sequence = tf.io.parse_single_sequence_example(
-            serialized_example, self._context or None, self._sequence or None
+            _intact(serialized_example, "context"),
+            self._context or None,
+            self._sequence or None,
         )
         return _items(self._items_to_handlers, {**context, **sequence}, items)
+
+
+def _intact(serialized: tf.Tensor, field: str) -> tf.Tensor:
+    """Refuses what is no example: on some that are none, TensorFlow's quick parser crashes.
+
+    Args:
+        serialized: Strings, Examples or SequenceExamples. The former are a case of the latter, whose
+            `context` they call `features`.
+        field: Of a SequenceExample; it is copied, and better be small.
+    """
+    message_type = "tensorflow.SequenceExample"
+    counts, _ = tf.io.decode_proto(serialized, message_type, [field], [tf.string], sanitize=True)
+    # A use of the result, without which TensorFlow would leave the parsing out.
+    parsed = tf.raw_ops.Assert(condition=tf.reduce_all(counts >= 0), data=[counts])
+    with tf.control_dependencies([parsed]):
+        return tf.identity(serialized)
 
 
 def _handler(handlers: Mapping[str, ItemHandler], item: str) -> ItemHandler:
