@@ -135,6 +135,12 @@ def test_distortions_follow_from_the_seed_alone(parallel):
     assert (images_of(distorted(8)) != reference).any()
 
 
+def test_examples_made_by_the_batch_are_those_made_one_by_one():
+    by_the_batch = images_of(distorted(7))
+    # What may be left out is made by itself.
+    np.testing.assert_array_equal(images_of(distorted(7, skip_corrupt=1)), by_the_batch)
+
+
 def test_a_preprocessing_of_ones_own_may_take_a_seed():
     def shifted(image, height, width, is_training, seed):
         return tf.cast(image, tf.float32) + tf.cast(seed[1], tf.float32)

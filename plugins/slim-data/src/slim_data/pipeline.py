@@ -150,11 +150,13 @@ def _records(
     if dataset.reader is tf.compat.v1.IdentityReader and not with_origin:
         records = paths
     else:
+        at_a_time = min(len(files), FILES_AT_A_TIME)
+        # The system reads local files ahead; there, threads would only get in the way of others.
+        far = any("://" in path for path in files)
         records = paths.interleave(
             lambda path: read(dataset, path),
-            cycle_length=min(len(files), FILES_AT_A_TIME),
-            # The system reads local files ahead, and a thread for each only gets in the way of others.
-            num_parallel_calls=tf.data.AUTOTUNE if any("://" in f for f in files) else None,
+            at_a_time,
+            num_parallel_calls=at_a_time if far else None,
         )
     return records if by_file else records.shard(count, index)
 

@@ -171,9 +171,9 @@ def _intact(serialized: tf.Tensor, field: str) -> tf.Tensor:
     """Refuses what is no example: on some that are none, TensorFlow's quick parser crashes.
 
     Args:
-        serialized: Strings, Examples or SequenceExamples. The former are a case of the latter, whose
-            `context` they call `features`.
-        field: Of a SequenceExample; it is copied, and better be small.
+        serialized: Strings, Examples or SequenceExamples. The former are a case of the latter, with
+            a `context` that they call `features`.
+        field: Of a SequenceExample; it is copied, and had better be small.
     """
     message_type = "tensorflow.SequenceExample"
     counts, _ = tf.io.decode_proto(serialized, message_type, [field], [tf.string], sanitize=True)
