@@ -194,6 +194,13 @@ def test_what_is_loaded_is_a_dataset_like_any_other():
     [
         ({"items": ["imag"]}, "Close: image"),
         ({"preprocessing": "lenet", "dataset": "image_folder"}, "give image_size"),
+        ({"batch_size": 0}, "batch_size is 0, .* from 1 on"),
+        ({"batch_size": 2.5}, "batch_size is 2.5, .* whole number"),
+        ({"num_parallel_calls": 0}, "num_parallel_calls is 0, .* from 1 on"),
+        ({"shuffle": -3}, "shuffle is -3, .* from 0 on"),
+        ({"skip_corrupt": -1}, "skip_corrupt is -1, .* from 0 on"),
+        ({"skip_batches": -1}, "skip_batches is -1, .* from 0 on"),
+        ({"shard": (3, 2)}, r"shard is \(3, 2\), .* 0 <= index < count"),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused(arguments, message, folder_of_pictures):

@@ -1,5 +1,6 @@
 """`slim.data`: datasets by name, and their examples as a `tf.data` pipeline."""
 
+import math
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +15,7 @@ from slim_data.examples import ExampleFunction, Preprocess
 from slim_data.faults import Scan, explained, reason
 from slim_data.skipping import leave_out, records_with_origin
 from slim_data.sources import find_files, record_dataset
-from slimcore.errors import DataError
+from slimcore.errors import DataError, InputError
 
 __all__ = ["get_dataset", "load"]
 
@@ -97,6 +98,13 @@ def load(
         DataError: A file is missing; or, when iterated over, something cannot be read.
         InputError: An argument does not fit.
     """
+    _check_at_least(0, shuffle=shuffle, skip_batches=skip_batches, skip_corrupt=skip_corrupt)
+    _check_at_least(1, batch_size=batch_size)
+    if num_parallel_calls != tf.data.AUTOTUNE:
+        _check_at_least(1, num_parallel_calls=num_parallel_calls)
+    if shard and not 0 <= shard[0] < shard[1]:
+        raise InputError(f"shard is {shard}, and must be (index, count) with 0 <= index < count")
+
     dataset = get_dataset(dataset, split, dataset_dir)
     files = find_files(dataset.data_sources, f"dataset {getattr(dataset, 'name', 'given')}")
     if not skip_corrupt:
@@ -171,10 +179,11 @@ def _batches(
     """
     automatic = num_parallel_calls == tf.data.AUTOTUNE
     at_a_time = os.cpu_count() or 1 if automatic else num_parallel_calls
+    batches = min(BATCHES_AT_A_TIME, at_a_time)
+    of_each = math.ceil(at_a_time / batches)
     # Records are read while examples are made.
-    return stream.prefetch(BATCHES_AT_A_TIME).map(
-        lambda numbers, records: example.batch(records, _chance(seed, numbers), at_a_time),
-        BATCHES_AT_A_TIME,
+    return stream.prefetch(batches).map(
+        lambda numbers, records: example.batch(records, _chance(seed, numbers), of_each), batches
     )
 
 
@@ -195,6 +204,12 @@ def _examples(
 def _chance(seed: int, number: tf.Tensor) -> tf.Tensor:
     """Returns a seed [2] for the example of that number, or [batch, 2] for several."""
     return tf.stack([tf.fill(tf.shape(number), tf.constant(seed, tf.int64)), number], -1)
+
+
+def _check_at_least(minimum: int, **arguments: int | None) -> None:
+    for name, given in arguments.items():
+        if given is not None and not (isinstance(given, (int, np.integer)) and given >= minimum):
+            raise InputError(f"{name} is {given}, and must be a whole number from {minimum} on")
 
 
 def _options() -> tf.data.Options:
