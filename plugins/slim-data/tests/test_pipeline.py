@@ -218,3 +218,54 @@ def test_a_reader_without_an_equivalent_is_refused(digit_records):
     dataset = slim.dataset.Dataset(known.data_sources, Reader, known.decoder, None, {})
     with pytest.raises(InputError, match=r"no tf.data equivalent"):
         slim.data.load(dataset)
+
+
+@pytest.fixture
+def uneven(tmp_path, write_records, example, noise):
+    """A dataset of four examples with pictures of uneven sizes and 1 to 4 numbers."""
+
+    def record(n):
+        picture = tf.io.encode_png(noise(n, 6, 3)).numpy()
+        return example(image__encoded=picture, image__format=b"png", numbers=list(range(1, n + 1)))
+
+    path = write_records(tmp_path / "uneven.tfrecord", [record(n) for n in range(1, 5)])
+    decoders = slim.tfexample_decoder
+
+    def dataset(**image):
+        image = {"image_key": "image/encoded", "format_key": "image/format", **image}
+        features = {
+            "image/encoded": tf.io.FixedLenFeature([], tf.string),
+            "image/format": tf.io.FixedLenFeature([], tf.string),
+            "numbers": tf.io.VarLenFeature(tf.int64),
+        }
+        items = {"image": decoders.Image(**image), "numbers": decoders.Tensor("numbers"),
+                 "sparse": decoders.SparseTensor("numbers", "numbers", shape=[6])}  # fmt: skip
+        decoder = decoders.TFExampleDecoder(features, items)
+        return slim.dataset.Dataset(path, tf.compat.v1.TFRecordReader, decoder, 4, {})
+
+    return dataset
+
+
+@pytest.mark.parametrize("skip_corrupt", [0, 1])
+def test_sparse_items_are_batched(uneven, skip_corrupt):
+    batches = slim.data.load(uneven(), batch_size=3, items=["sparse"], skip_corrupt=skip_corrupt)
+    dense = [tf.sparse.to_dense(batch["sparse"]).numpy() for batch in batches]
+    truth = np.tril(np.tile(np.arange(6), (4, 1)), 1)
+    np.testing.assert_array_equal(np.concatenate(dense), truth)
+    assert [len(batch) for batch in dense] == [3, 1]
+
+
+@pytest.mark.parametrize("skip_corrupt", [0, 1])
+@pytest.mark.parametrize("item, shape", [("image", r"\[\d,6,3\]"), ("numbers", r"\[\d\]")])
+def test_shapes_that_fit_in_no_batch_are_told(uneven, item, shape, skip_corrupt):
+    batches = slim.data.load(uneven(), batch_size=4, items=[item], skip_corrupt=skip_corrupt)
+    with pytest.raises(DataError, match=f"the shapes {shape} and {shape}. Give image_size"):
+        list(batches)
+    one_by_one = slim.data.load(uneven(), batch_size=1, items=[item], skip_corrupt=skip_corrupt)
+    assert [batch[item].shape[1] for batch in one_by_one] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("skip_corrupt", [0, 1])
+def test_a_feature_that_an_image_needs_and_none_parses_is_named(uneven, skip_corrupt):
+    with pytest.raises(InputError, match=r"^the handler of item 'image' wants .*'image/forma'"):
+        slim.data.load(uneven(format_key="image/forma"), items=["image"], skip_corrupt=skip_corrupt)

@@ -45,20 +45,16 @@ class ExampleFunction:
     def __call__(self, record: tf.Tensor, seed: tf.Tensor) -> dict[str, Any]:
         """Decodes and prepares one example."""
         if self._has_features:
-            return self._checked(self._from_features(self._parsed(record), seed))
+            return self._checked(
+                self._from_features(self._decoder.parse(record, self._items), seed)
+            )
         items = dict(zip(self._items, self._decoder.decode(record, self._items), strict=True))
         if "image" in items:
             items["image"] = self._prepared(items["image"], seed)
         return self._checked(items)
 
-    @property
-    def parses_in_batches(self) -> bool:
-        """Whether `batch` can be used."""
-        return self._has_features and self._decoder.parses_in_batches(self._items)
-
-    @tf.autograph.experimental.do_not_convert
     def batch(self, records: tf.Tensor, seeds: tf.Tensor, at_a_time: int) -> dict[str, Any]:
-        """Decodes and prepares a batch of examples, which are parsed at once.
+        """Decodes and prepares a batch of examples.
 
         Args:
             records: String tensor [batch].
@@ -68,30 +64,24 @@ class ExampleFunction:
         Returns:
             Dict of tensors [batch, ...] by item.
         """
-        features = self._parsed(records)
-        of_one = tf.nest.map_structure(
-            lambda many: tf.TensorSpec(many.shape[1:], many.dtype), (features, seeds)
-        )
-        make = tf.function(self._from_features, autograph=False).get_concrete_function(*of_one)
-        items = tf.map_fn(
+        of_one = tf.TensorSpec([], records.dtype), tf.TensorSpec([2], seeds.dtype)
+        make = tf.function(self.__call__, autograph=False).get_concrete_function(*of_one)
+        return tf.map_fn(
             lambda one: make(*one),
-            (features, seeds),
+            (records, seeds),
             parallel_iterations=at_a_time,
             fn_output_signature=tf.nest.map_structure(
                 tf.type_spec_from_value, make.structured_outputs
             ),
         )
-        return self._checked(items)
-
-    def _parsed(self, records: tf.Tensor) -> Features:
-        return self._decoder.parse(records, self._items)
 
     def _from_features(self, features: Features, seed: tf.Tensor) -> dict[str, Any]:
-        handlers = self._decoder.items_to_handlers
         names = [name for name in self._items if name != "image"]
         items = dict(zip(names, self._decoder.items_from(features, names), strict=True))
         if "image" in self._items:
-            items["image"] = self._prepared_from(features, handlers["image"], seed)
+            handler = self._decoder.items_to_handlers["image"]
+            wanted = self._decoder.features_of("image", features)
+            items["image"] = self._prepared_from(wanted, handler, seed)
         return {name: items[name] for name in self._items}
 
     def _prepared_from(self, features: Features, handler: Any, seed: tf.Tensor) -> tf.Tensor:

@@ -44,7 +44,10 @@ class Scan:
 
     def explain(self, error: tf.errors.OpError) -> Exception:
         """Returns a DataError that names file and record, or `error` if all can be read."""
-        return self.first_fault() or error
+        fault = self.first_fault()
+        if fault is None and re.search(_OF_ONE_BATCH, str(error)):
+            fault = DataError(reason(error))
+        return fault or error
 
     def first_fault(self) -> DataError | None:
         """Reads every record in order, and returns what is wrong with the first bad one."""
@@ -81,6 +84,12 @@ class Scan:
         return f"{path}, record {number} (the first is 0)"
 
 
+_OF_ONE_BATCH = (
+    r".*(?:Incompatible shapes during merge: |Shapes are: \[tensor\]: )(\[[^]]*\]).*?(\[[\d,]*\]).*"
+)
+"""TensorFlow's words for examples that fit in no batch, and their shapes."""
+
+
 def reason(error: BaseException) -> str:
     """Returns the first line of TensorFlow's message, without its names of nodes."""
     if isinstance(error, UnicodeDecodeError):
@@ -96,6 +105,11 @@ def reason(error: BaseException) -> str:
     message = message.partition("\n")[0]
     message = re.sub(r"^Error in user-defined function.*?Iterator::\S+: ", "", message)
     message = re.sub(r"\s+name:\s*$", "", message)
+    if shapes := re.match(_OF_ONE_BATCH, message):
+        return (
+            f"what is to be one batch has the shapes {shapes[1]} and {shapes[2]}. Give image_size, "
+            "where these are images, or a batch_size of 1, or other items"
+        )
     if message.startswith("assertion failed: "):
         parts = re.findall(r"\[(.*?)\](?= \[|$)", message)
         return " ".join(parts)

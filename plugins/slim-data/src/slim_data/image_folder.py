@@ -155,10 +155,6 @@ class ImageFolderDecoder(TFExampleDecoder):
         self._root = root
         self._classes = list(classes)
 
-    def parses_in_batches(self, items: Sequence[str] | None = None) -> bool:
-        """Returns False: each picture is a file of its own."""
-        return False
-
     def parse(self, serialized_example: tf.Tensor, items: Sequence[str] | None = None) -> Features:
         """Reads a file.
 

@@ -126,7 +126,7 @@ def load(
     stream = stream.enumerate().skip(skip_batches * batch_size)
     drop_remainder = is_training if drop_remainder is None else drop_remainder
     keep = cache and not is_training
-    if example.parses_in_batches and not skip_corrupt and not keep:
+    if not (skip_corrupt or keep):
         stream = stream.batch(batch_size, drop_remainder)
         stream = _batches(stream, example, seed, num_parallel_calls)
     else:
@@ -175,16 +175,20 @@ def _batches(
     """Makes batches of examples of batches of pairs of a number and a record.
 
     To start the function of a map, and to wake up whoever waits for it, takes about a tenth of the
-    time that decoding a picture does; here it is done once for a batch.
+    time that decoding a picture does; here it is done once for a batch. Within it, examples are
+    parsed one by one: TensorFlow's parser of many hands each large one to another thread.
     """
     automatic = num_parallel_calls == tf.data.AUTOTUNE
     at_a_time = os.cpu_count() or 1 if automatic else num_parallel_calls
     batches = min(BATCHES_AT_A_TIME, at_a_time)
     of_each = math.ceil(at_a_time / batches)
+
+    @tf.autograph.experimental.do_not_convert
+    def make(numbers: tf.Tensor, records: tf.Tensor) -> dict[str, Any]:
+        return example.batch(records, _chance(seed, numbers), of_each)
+
     # Records are read while examples are made.
-    return stream.prefetch(batches).map(
-        lambda numbers, records: example.batch(records, _chance(seed, numbers), of_each), batches
-    )
+    return stream.prefetch(batches).map(make, batches)
 
 
 def _examples(
@@ -195,10 +199,14 @@ def _examples(
     num_parallel_calls: int,
 ) -> tf.data.Dataset:
     """Makes examples of pairs of a number and a record."""
-    make = lambda record, number: example(record, _chance(seed, number))  # noqa: E731
+
+    @tf.autograph.experimental.do_not_convert
+    def make(number: tf.Tensor, record: tf.Tensor) -> dict[str, Any]:
+        return example(record, _chance(seed, number))
+
     if skip_corrupt:
         return leave_out(stream, make, skip_corrupt, num_parallel_calls)
-    return stream.map(lambda number, record: make(record, number), num_parallel_calls)
+    return stream.map(make, num_parallel_calls)
 
 
 def _chance(seed: int, number: tf.Tensor) -> tf.Tensor:

@@ -59,16 +59,21 @@ def leave_out(
 
     Args:
         stream: Of pairs, a number and an element as `records_with_origin` gives it.
-        example: From a record and that number to an example; fails on a bad record.
+        example: From that number and a record to an example; fails on a bad record.
         limit: How many different records may be left out; one more is an error.
         num_parallel_calls: Examples made at a time.
     """
-    spec = stream.map(lambda number, e: example(e["record"], number)).element_spec
+
+    @tf.autograph.experimental.do_not_convert
+    def unguarded(number: tf.Tensor, element: Element) -> Any:
+        return example(number, element["record"])
+
+    spec = stream.map(unguarded).element_spec
 
     def make(number: tf.Tensor, element: Element) -> tuple[Any, bool]:
         with tf.control_dependencies([tf.debugging.Assert(element["intact"], [number])]):
             record = tf.identity(element["record"])
-        return example(record, number), True
+        return example(number, record), True
 
     def attempt(number: tf.Tensor, element: Element) -> tuple[Any, Element, tf.Tensor]:
         made = tf.data.Dataset.from_tensors((number, element)).map(make).ignore_errors()

@@ -86,8 +86,7 @@ class TFExampleDecoder(DataDecoder):
         """Parses the features that some items are made from.
 
         Args:
-            serialized_example: String, scalar or [batch]; many at once only where
-                `parses_in_batches` says so.
+            serialized_example: Scalar string.
             items: Names of items; all by default.
 
         Returns:
@@ -98,14 +97,17 @@ class TFExampleDecoder(DataDecoder):
             return {}
         return tf.io.parse_example(_intact(serialized_example, "feature_lists"), needed)
 
-    def parses_in_batches(self, items: Sequence[str] | None = None) -> bool:
-        """Returns whether `parse` may be given many examples: each feature has one shape in all."""
-        fixed = tf.io.FixedLenFeature
-        return all(isinstance(feature, fixed) for feature in self._needed(items).values())
-
     def items_from(self, features: Features, items: Sequence[str] | None = None) -> list[Any]:
         """Makes items from the parsed features of one example. See `decode`."""
         return _items(self._items_to_handlers, features, items)
+
+    def features_of(self, item: str, features: Features) -> Features:
+        """Returns those of the parsed features that an item is made from.
+
+        Raises:
+            InputError: There is no such item, or its handler wants a key that is not parsed.
+        """
+        return _features_of(_handler(self._items_to_handlers, item), item, features)
 
     def _needed(self, items: Sequence[str] | None) -> dict[str, Any]:
         if items is None:
@@ -198,11 +200,15 @@ def _items(
     made = []
     for item in handlers if items is None else items:
         handler = _handler(handlers, item)
-        for key in handler.keys:
-            if key not in features:
-                raise InputError(
-                    f"the handler of item {item!r} wants the feature {key!r}, which is not parsed. "
-                    f"Close: {nearest(key, features)}. Add it to keys_to_features"
-                )
-        made.append(handler.tensors_to_item({key: features[key] for key in handler.keys}))
+        made.append(handler.tensors_to_item(_features_of(handler, item, features)))
     return made
+
+
+def _features_of(handler: ItemHandler, item: str, features: Features) -> Features:
+    for key in handler.keys:
+        if key not in features:
+            raise InputError(
+                f"the handler of item {item!r} wants the feature {key!r}, which is not parsed. "
+                f"Close: {nearest(key, features)}. Add it to keys_to_features"
+            )
+    return {key: features[key] for key in handler.keys}
