@@ -6,6 +6,10 @@ Prints the median time of each library, and how many times faster slim is. Each 
 does by itself, with SGD and momentum, in a process of its own; the processes take turns, so that a
 change of the machine's speed touches all of them alike. tf-slim 1.1.0 needs TensorFlow 2.12 or
 older. The line `slim bfloat16` is slim with `precision="mixed_bfloat16"`, beside slim itself.
+
+The larger the batch, the more of the time goes into convolutions, for which all three call the same
+kernels; what is done once for a batch, such as the update of vgg_16's 138 million weights, shows at
+small ones. Hence two sizes.
 """
 
 import argparse
@@ -159,7 +163,10 @@ def work(library, name, task, batch):
 
 
 def compare(task, name, pythons, batch, rounds):
-    """Prints the median time of a turn of each library, and how many times slower than slim."""
+    """Prints the median time of a turn of each library, and how many times slower than slim.
+
+    `batch` is 0 for a task without one.
+    """
     workers = {}
     for library, python in pythons.items():
         command = [python, __file__, "--work", library, name, task, "--batch", str(batch)]
@@ -187,7 +194,8 @@ def compare(task, name, pythons, batch, rounds):
     for library, median in medians.items():
         faster = medians["slim"] / median if "bfloat16" in library else median / medians["slim"]
         note = "times slim's speed" if "bfloat16" in library else "times slim's time"
-        print(f"{task:<6} {name:<14} {library:<14} {1000 * median:9.1f} ms  {faster:5.2f} {note}")
+        what = f"{task} {batch}" if batch else task
+        print(f"{what:<8} {name:<14} {library:<14} {1000 * median:9.1f} ms  {faster:5.2f} {note}")
     print(flush=True)
 
 
@@ -196,23 +204,24 @@ def main():
     parser.add_argument("--tf-slim-python", help="interpreter of an environment with tf-slim")
     parser.add_argument("--only", help="one network")
     parser.add_argument("--task", choices=["build", "train", "infer"], help="one task")
-    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--batch", type=int, nargs="+", default=[4, 8], help="examples in a batch")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--work", nargs=3, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.work:
-        work(*args.work, args.batch)
+        work(*args.work, args.batch[0])
         return
     theirs = {"tf-slim": args.tf_slim_python} if args.tf_slim_python else {}
     libraries = {"slim": sys.executable, **theirs}
     for name in BUILDS:
         if args.task in (None, "build") and args.only in (None, name):
-            compare("build", name, libraries, args.batch, args.rounds)
+            compare("build", name, libraries, 0, args.rounds)
     libraries |= {"keras": sys.executable, "slim bfloat16": sys.executable}
     for name in NETWORKS:
         for task in ("train", "infer"):
             if args.task in (None, task) and args.only in (None, name):
-                compare(task, name, libraries, args.batch, args.rounds)
+                for batch in args.batch:
+                    compare(task, name, libraries, batch, args.rounds)
 
 
 if __name__ == "__main__":
