@@ -110,3 +110,12 @@ def test_a_name_at_the_top_of_tf_slim_is_in_slim(name):
         assert hasattr(slim.optimizers, name)
     else:
         assert getattr(slim, name) is not None
+
+
+@pytest.mark.parametrize("name, sizes", [("conv2d", [3, 1]), ("fully_connected", [3])])
+def test_the_ops_of_outputs_have_the_names_by_which_exported_graphs_are_read(name, sizes):
+    layer = getattr(slim, name)
+    with tf.Graph().as_default():
+        images = tf.zeros([1, 4, 4, 2])
+        assert layer(images, *sizes, activation_fn=None, scope="logits").op.name == "logits/BiasAdd"
+        assert layer(images, *sizes, scope="hidden").op.name == "hidden/Relu"

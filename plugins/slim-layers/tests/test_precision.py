@@ -90,3 +90,23 @@ def test_an_unknown_precision_lists_all():
         slim.Module(net, precision="bfloat16")
     with pytest.raises(slim.errors.InputError, match="'half'"), slim.precision("half"):
         pass
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, tf.function])
+@pytest.mark.parametrize("layer", ["conv2d", "fully_connected"])
+@pytest.mark.parametrize("name", LOW)
+def test_the_gradients_of_biases_are_sums_that_do_not_stop_growing(name, layer, wrap):
+    # In bfloat16 itself a sum of tenths ends at 32, where a tenth is less than half its last digit.
+    shape = [1, 50, 60, 2]
+    model = slim.Module(
+        lambda x: getattr(slim, layer)(x, 3, *[1] * (layer == "conv2d"), activation_fn=None),
+        precision=name,
+    )
+    model(tf.zeros(shape))
+
+    def gradient(images):
+        with tf.GradientTape() as tape:
+            loss = 0.1 * tf.reduce_sum(model(images))
+        return tape.gradient(loss, model.get_variables(suffix="biases"))[0]
+
+    np.testing.assert_allclose(wrap(gradient)(tf.zeros(shape)), [300] * 3, rtol=0.01)

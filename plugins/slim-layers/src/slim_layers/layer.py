@@ -187,8 +187,14 @@ class Layer:
             return outputs
         first = utils.channels_first(data_format)
         channels = outputs.shape[1 if first else -1]
-        biases = self.variable("biases", [channels], initializer, regularizer)
-        return tf.nn.bias_add(outputs, self.read(biases), "NC" if first else None)
+        biases = self.read(self.variable("biases", [channels], initializer, regularizer))
+        if first or outputs.dtype == tf.float16:
+            return tf.nn.bias_add(outputs, biases, "NC" if first else None)
+        # An op of its own sums the gradient of this up in float32, and is quicker than what
+        # TensorFlow makes of bias_add: there oneDNN sums while it computes the gradient of a
+        # convolution's kernels, in one thread, and other kernels sum bfloat16 up in bfloat16. With
+        # float16 it is the other way round.
+        return tf.add(outputs, biases, name="BiasAdd")
 
     def finish(
         self, outputs: Any, activation_fn: Function = None, outputs_collections: Collections = None
