@@ -4,7 +4,8 @@
 
 Prints the median time of each library, and how many times faster slim is. Each library trains as it
 does by itself, with SGD and momentum, in a process of its own; the processes take turns, so that a
-change of the machine's speed touches all of them alike. tf-slim 1.1.0 needs TensorFlow 2.12 or
+change of the machine's speed touches all of them alike, and in an order drawn for each round, since
+some processors are slower just after a turn in bfloat16. tf-slim 1.1.0 needs TensorFlow 2.12 or
 older. The line `slim bfloat16` is slim with `precision="mixed_bfloat16"`, beside slim itself.
 
 The larger the batch, the more of the time goes into convolutions, for which all three call the same
@@ -14,6 +15,7 @@ small ones. Hence two sizes.
 
 import argparse
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -182,8 +184,9 @@ def compare(task, name, pythons, batch, rounds):
     for library, worker in workers.items():
         if worker.stdout.readline().strip() != "ready":
             sys.exit(f"{library} failed; run: {' '.join(worker.args)}")
+    draws = random.Random(0)
     for _ in range(rounds):
-        for library, worker in workers.items():
+        for library, worker in draws.sample(list(workers.items()), len(workers)):
             worker.stdin.write("turn\n")
             worker.stdin.flush()
             seconds[library].append(float(worker.stdout.readline()))
