@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -55,6 +56,13 @@ def test_the_snippets_of_the_readme_run_in_order(tmp_path, monkeypatch, capsys):
     assert "['conv1/conv1_1/weights:0', 'conv1/conv1_1/biases:0'" in output
     assert "padding" in output
     assert output.strip().endswith("42")
+
+    slim, tf = names["slim"], names["tf"]
+    tests = slim.data.load("digits", "test", 355, preprocessing="lenet", image_size=16)
+    batch = next(iter(tests))
+    guesses = tf.argmax(names["model"](batch["image"], is_training=False), 1)
+    right = np.mean(guesses == batch["label"])
+    assert right > 0.8, "the model of the README did not learn"
 
 
 @pytest.mark.parametrize("readme", list(map(str, UNTESTED)), ids=lambda p: p.split("/")[1])
