@@ -8,9 +8,10 @@ change of the machine's speed touches all of them alike, and in an order drawn f
 some processors are slower just after a turn in bfloat16. tf-slim 1.1.0 needs TensorFlow 2.12 or
 older. The line `slim bfloat16` is slim with `precision="mixed_bfloat16"`, beside slim itself.
 
-The larger the batch, the more of the time goes into convolutions, for which all three call the same
-kernels; what is done once for a batch, such as the update of vgg_16's 138 million weights, shows at
-small ones. Hence two sizes.
+What a library gains shows at one size of batch more than at another, hence two. All three call the
+same kernels for convolutions. Around them, what is done once for a batch, such as the update of
+vgg_16's 138 million weights, shows at a small one; what passes over whole maps, such as a batch
+norm that is no part of its convolution, shows at a large one, whose maps no cache holds.
 """
 
 import argparse
@@ -207,7 +208,7 @@ def main():
     parser.add_argument("--tf-slim-python", help="interpreter of an environment with tf-slim")
     parser.add_argument("--only", help="one network")
     parser.add_argument("--task", choices=["build", "train", "infer"], help="one task")
-    parser.add_argument("--batch", type=int, nargs="+", default=[4, 8], help="examples in a batch")
+    parser.add_argument("--batch", type=int, nargs="+", default=[4, 32], help="examples in a batch")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--work", nargs=3, help=argparse.SUPPRESS)
     args = parser.parse_args()
