@@ -8,10 +8,9 @@ change of the machine's speed touches all of them alike, and in an order drawn f
 some processors are slower just after a turn in bfloat16. tf-slim 1.1.0 needs TensorFlow 2.12 or
 older. The line `slim bfloat16` is slim with `precision="mixed_bfloat16"`, beside slim itself.
 
-What a library gains shows at one size of batch more than at another, hence two. All three call the
-same kernels for convolutions. Around them, what is done once for a batch, such as the update of
-vgg_16's 138 million weights, shows at a small one; what passes over whole maps, such as a batch
-norm that is no part of its convolution, shows at a large one, whose maps no cache holds.
+What a library gains differs by the size of the batch, hence a small one and the default of
+`slim train`. All three call the same kernels for convolutions. What is done once for a batch, such
+as the update of vgg_16's 138 million weights, shows at small ones.
 """
 
 import argparse
