@@ -8,6 +8,10 @@ change of the machine's speed touches all of them alike, and in an order drawn f
 some processors are slower just after a turn in bfloat16. tf-slim 1.1.0 needs TensorFlow 2.12 or
 older. The line `slim bfloat16` is slim with `precision="mixed_bfloat16"`, beside slim itself.
 
+Inference is what each library has for it: slim's `Module.frozen`, whose weights are constants, and
+variables in the others. Beside these, `slim variables` is the `Module` called as in training, and
+`tf-slim frozen` is tf-slim after TensorFlow's own `convert_variables_to_constants`.
+
 What a library gains differs by the size of the batch, hence a small one and the default of
 `slim train`. All three call the same kernels for convolutions. What is done once for a batch, such
 as the update of vgg_16's 138 million weights, shows at small ones.
@@ -71,8 +75,8 @@ def running(library, name, training, batch):
     draws = np.random.default_rng(0)
     images = draws.standard_normal((batch, SIZE, SIZE, 3)).astype(np.float32)
     labels = draws.integers(0, CLASSES, batch)
-    if library == "tf-slim":
-        return tf_slim_step(name, training, images, labels)
+    if library.startswith("tf-slim"):
+        return tf_slim_step(name, training, library == "tf-slim frozen", images, labels)
     import tensorflow as tf
 
     if library == "keras":
@@ -92,9 +96,11 @@ def running(library, name, training, batch):
         precision = "mixed_bfloat16" if library == "slim bfloat16" else None
         function = slim.nets.get_network_fn(name, CLASSES, weight_decay=DECAY)
         model = slim.Module(function, precision=precision)
+        model(images[:1], is_training=False)  # makes the variables
+        called = model if training or library == "slim variables" else model.frozen
 
         def logits(images):
-            return model(images, is_training=training)[0]
+            return called(images, is_training=training)[0]
 
         def penalties():
             return model.regularization_losses
@@ -124,7 +130,7 @@ def running(library, name, training, batch):
     return lambda: step(images, labels).numpy()
 
 
-def tf_slim_step(name, training, images, labels):
+def tf_slim_step(name, training, frozen, images, labels):
     import tensorflow as tf
     import tf_slim as slim
 
@@ -132,9 +138,10 @@ def tf_slim_step(name, training, images, labels):
     v1.disable_eager_execution()
     net, scope = tf_slim_net(name)
     with scope():
-        logits, _ = net(tf.constant(images), num_classes=CLASSES, is_training=training)
-    logits = tf.reshape(logits, [len(images), CLASSES])
-    fetch = logits
+        # A constant would be the end of a frozen network, computed ahead as a whole.
+        given = v1.placeholder(tf.float32, images.shape)
+        logits, _ = net(given, num_classes=CLASSES, is_training=training)
+    fetch = logits = tf.reshape(logits, [len(images), CLASSES])
     if training:
         each = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
         v1.losses.add_loss(tf.reduce_mean(each))
@@ -142,7 +149,15 @@ def tf_slim_step(name, training, images, labels):
         fetch = slim.learning.create_train_op(v1.losses.get_total_loss(), optimizer)
     session = v1.Session()
     session.run(v1.global_variables_initializer())
-    return lambda: session.run(fetch)
+    if frozen:
+        definition = v1.get_default_graph().as_graph_def()
+        freeze = v1.graph_util.convert_variables_to_constants
+        definition = freeze(session, definition, [logits.op.name])
+        with tf.Graph().as_default() as graph:
+            names = [logits.name, given.name]
+            fetch, given = tf.import_graph_def(definition, return_elements=names)
+        session = v1.Session(graph=graph)
+    return lambda: session.run(fetch, {given: images})
 
 
 def work(library, name, task, batch):
@@ -220,11 +235,15 @@ def main():
         if args.task in (None, "build") and args.only in (None, name):
             compare("build", name, libraries, 0, args.rounds)
     libraries |= {"keras": sys.executable, "slim bfloat16": sys.executable}
+    beside = {"slim variables": sys.executable}
+    if theirs:
+        beside["tf-slim frozen"] = args.tf_slim_python
     for name in NETWORKS:
         for task in ("train", "infer"):
             if args.task in (None, task) and args.only in (None, name):
                 for batch in args.batch:
-                    compare(task, name, libraries, batch, args.rounds)
+                    workers = libraries | beside if task == "infer" else libraries
+                    compare(task, name, workers, batch, args.rounds)
 
 
 if __name__ == "__main__":

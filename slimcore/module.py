@@ -11,12 +11,14 @@ import tensorflow as tf
 import slimcore.checkpoints as checkpoints
 import slimcore.precisions as precisions
 from slimcore.collections import REGULARIZATION_LOSSES, Collections, collecting, in_graph
-from slimcore.errors import CheckpointError, NoModuleError
+from slimcore.errors import CheckpointError, InputError, NoModuleError
 from slimcore.store import VariableStore
 
 GraphKeys = tf.compat.v1.GraphKeys
 MODULES = "slim_modules"
 """The collection of the modules called, which tells a training step whose variables to keep."""
+
+_NO_KERNEL = 2**24  # elements, from which weights are a matrix; overfeat's conv5 has 0.9e7
 
 _innermost: ContextVar["Module | None"] = ContextVar("module", default=None)
 
@@ -68,15 +70,44 @@ class Module(tf.Module):
         In a `tf.function` the function is traced as it is written, as in a graph: conditions on
         tensors need `tf.cond`.
         """
-        with self._entered(), precisions.precision(self._precision):
+        return self._called(None if in_graph() else self._get_variable, args, kwargs)
+
+    @tf.autograph.experimental.do_not_convert
+    def frozen(self, *args: Any, **kwargs: Any) -> Any:
+        """Calls the function with the variables' present values as constants, for inference.
+
+            predict = tf.function(lambda images: model.frozen(images, is_training=False)[0])
+
+        In a `tf.function` the values are those of when it is traced: trained or restored later, the
+        variables no longer change its outputs. A processor's convolutions arrange constant weights
+        once and not at every call, which counts at small batches: `benchmarks/networks.py`. The
+        first call takes seconds longer. A SavedModel of the function holds no variables, and up to
+        2 GiB of constants.
+
+        Args:
+            *args: Arguments of the function.
+            **kwargs: More of them; whatever moves averages, such as `is_training=True`, is refused.
+
+        Raises:
+            InputError: In a graph, which keeps its values in sessions; or a variable does not exist
+                yet.
+        """
+        if in_graph():
+            raise InputError(
+                f"cannot freeze {self.name}: the graph keeps its variables, and a session their "
+                "values. Use tf.compat.v1.graph_util.convert_variables_to_constants"
+            )
+        return self._called(self._get_constant, args, kwargs)
+
+    def _called(self, getter: Callable[..., Any] | None, args: Any, kwargs: Any) -> Any:
+        with self._entered(getter), precisions.precision(self._precision):
             outputs = self._fn(*args, **{**self._defaults, **kwargs})
             outputs = precisions.in_float32(outputs)
         self._last_call.keep(outputs)
         return outputs
 
     @contextlib.contextmanager
-    def _entered(self) -> Iterator[None]:
-        getter = None if in_graph() else self._get_variable
+    def _entered(self, getter: Callable[..., Any] | None) -> Iterator[None]:
         token = _innermost.set(self)
         try:
             # Entering the current scope again leaves its name as it is, and puts the counts that
@@ -102,6 +133,24 @@ class Module(tf.Module):
         """Finds a variable or makes it; `variable_scope` calls this in place of its own store."""
         del getter
         return self.store.get(name, *args, **kwargs)
+
+    def _get_constant(
+        self, getter: Callable[..., Any], name: str, *args: Any, **kwargs: Any
+    ) -> tf.Tensor:
+        if self.store.find(name) is None:
+            raise InputError(
+                f"variable {name} has no value to freeze yet; call the module itself once, with "
+                "the arguments of the frozen call"
+            )
+        variable = self._get_variable(getter, name, *args, **kwargs)
+        with tf.init_scope():
+            value = tf.convert_to_tensor(variable)
+        # Only what is arranged becomes a part of the graph. Matrices are not; nor is a kernel as
+        # large as vgg_16's fc6, which covers its input and is a matrix too: with it, to prepare the
+        # graph takes 40 s. Captured, they are as constant.
+        if value.shape.rank < 3 or value.shape.num_elements() >= _NO_KERNEL:
+            return value
+        return tf.constant(value.numpy(), name=name.rpartition("/")[2])
 
     # What it holds.
 

@@ -216,6 +216,52 @@ def test_a_saved_model_has_the_variables(tmp_path):
     np.testing.assert_allclose(loaded.serve(INPUTS), model(INPUTS)[0], rtol=1e-5)
 
 
+@pytest.mark.parametrize("traced", [True, False])
+def test_frozen_values_are_those_of_the_trace(traced):
+    """The kernel is a constant of the graph, the matrix is captured: both keep their values."""
+
+    def body(x):
+        kernel = slim.model_variable("kernel", [1, 1, 3, 4], regularizer=tf.reduce_sum)
+        hidden = tf.nn.conv2d(x[:, None, None], kernel, 1, "SAME")
+        return tf.squeeze(hidden, [1, 2]) @ slim.model_variable("weights", [4, 2])
+
+    model = slim.Module(body)
+    before = model(INPUTS).numpy()
+    frozen = tf.function(model.frozen) if traced else model.frozen
+    np.testing.assert_allclose(frozen(INPUTS), before, rtol=1e-5)
+    kernel, weights = (v.numpy() for v in model.variables)
+    for variable in model.variables:
+        variable.assign(2 * variable)
+    after = INPUTS @ (2 * kernel[0, 0]) @ (2 * weights)
+    np.testing.assert_allclose(model(INPUTS), after, rtol=1e-5)
+    np.testing.assert_allclose(frozen(INPUTS), before if traced else after, rtol=1e-5)
+    if traced:
+        graph = frozen.get_concrete_function(tf.TensorSpec([None, 3])).graph
+        assert tf.resource not in [given.dtype for given in graph.inputs]
+        constants = [op for op in graph.get_operations() if op.type == "Const"]
+        assert (1, 1, 3, 4) in [constant.outputs[0].shape for constant in constants]
+
+
+def test_a_saved_model_of_a_frozen_function_has_no_variables(tmp_path):
+    model, saved = built(), tf.Module()
+    saved.serve = tf.function(
+        lambda x: model.frozen(x)[0], input_signature=[tf.TensorSpec([None, 3], tf.float32)]
+    )
+    tf.saved_model.save(saved, str(tmp_path / "saved"))
+    assert tf.train.list_variables(str(tmp_path / "saved/variables/variables")) == [
+        ("_CHECKPOINTABLE_OBJECT_GRAPH", [])
+    ]
+    loaded = tf.saved_model.load(str(tmp_path / "saved"))
+    np.testing.assert_allclose(loaded.serve(INPUTS), model(INPUTS)[0], rtol=1e-5)
+
+
+def test_what_cannot_be_frozen_is_named():
+    with pytest.raises(InputError, match="net/first/weights has no value to freeze yet; call"):
+        slim.Module(net).frozen(INPUTS)
+    with tf.Graph().as_default(), pytest.raises(InputError, match="cannot freeze net: the graph"):
+        slim.Module(net, name="net").frozen(INPUTS)
+
+
 @pytest.fixture(scope="module")
 def strategy():
     """Returns two replicas on one processor."""
@@ -263,6 +309,14 @@ def test_under_a_strategy_the_value_that_replicas_agree_on_is_saved(
     assert [float(v) for v in held] == [inside, inside]
     for copy in strategy.experimental_local_results(model.named_variables["w"]):
         np.testing.assert_array_equal(copy, [3, 4])
+
+
+def test_under_a_strategy_a_frozen_module_computes_what_the_module_does(strategy):
+    with strategy.scope():
+        model = built()
+        found = strategy.run(tf.function(lambda: model.frozen(INPUTS)[0]))
+    for replica in strategy.experimental_local_results(found):
+        np.testing.assert_allclose(replica, model(INPUTS)[0], rtol=1e-5)
 
 
 def test_a_variable_that_replicas_do_not_agree_on_is_named(strategy, tmp_path):

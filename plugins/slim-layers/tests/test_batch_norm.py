@@ -6,6 +6,7 @@ import tensorflow as tf
 from slim_layers.moving import moving_with
 
 import slimcore as slim
+from slimcore.errors import InputError
 
 v1 = tf.compat.v1
 RNG = np.random.default_rng(0)
@@ -385,3 +386,19 @@ def test_200_steps_of_a_module_evaluate_as_well_as_they_train():
         step(x, y)
     evaluated = accuracy(model(IMAGES, False), LABELS)
     check_learned(accuracy(model(IMAGES, True), LABELS), evaluated)
+
+
+@pytest.mark.parametrize("zero_debias_moving_mean", [False, True])
+def test_averages_of_a_frozen_module_stay_and_one_in_training_is_refused(zero_debias_moving_mean):
+    def body(x, is_training):
+        return slim.batch_norm(
+            x, is_training=is_training, zero_debias_moving_mean=zero_debias_moving_mean
+        )
+
+    model = slim.Module(body)
+    model(BATCH, is_training=True)
+    frozen = tf.function(model.frozen)
+    expected = model(BATCH, is_training=False)
+    np.testing.assert_allclose(frozen(BATCH, is_training=False), expected, rtol=1e-4, atol=1e-5)
+    with pytest.raises(InputError, match="batch_norm.*moving_mean is a constant here.*=False"):
+        frozen(BATCH, is_training=True)

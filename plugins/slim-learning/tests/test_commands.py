@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import tensorflow as tf
+from slim_learning import inference
 
 import slimcore as slim
 
@@ -80,8 +81,30 @@ def test_the_digits_are_learnt_judged_predicted_and_exported(trained, program, t
         [sys.executable, "-c", code, str(folder), *paths], capture_output=True, text=True
     )
     assert done.stdout.split() == list(map(str, predicted)), done.stderr
+
+    frozen = tmp_path / "frozen"
+    done = program("export", "--frozen", "--logdir", str(trained), "--to", str(frozen))
+    assert done.returncode == 0, done.stderr
+    assert [name for name, _ in tf.train.list_variables(f"{frozen}/variables/variables")] == [
+        "_CHECKPOINTABLE_OBJECT_GRAPH"
+    ]
+    # The 3,273,504 weights of LeNet are in it once, though two signatures use them.
+    assert 4 * 3_273_504 < (frozen / "saved_model.pb").stat().st_size < 1.1 * 4 * 3_273_504
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(frozen), *paths], capture_output=True, text=True
+    )
+    assert done.stdout.split() == list(map(str, predicted)), done.stderr
+
     done = program("export", "--logdir", str(trained), "--to", str(folder))
     assert "is there already" in fails((done.returncode, done.stdout, done.stderr))
+
+
+def test_weights_too_large_for_constants_are_refused(trained, slim_main, tmp_path, monkeypatch):
+    monkeypatch.setattr(inference, "MOST_CONSTANTS", 10_000_000)
+    folder = tmp_path / "frozen"
+    line = fails(slim_main("export", "--logdir", trained, "--to", folder, "--frozen"))
+    assert "holds less than 10,000,000 of constants; leave --frozen out" in line
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_record_names_command_seed_components_and_versions(trained):

@@ -105,6 +105,16 @@ def test_in_a_function_and_after_export_the_outputs_are_the_recorded_ones(
     network.check_outputs(reloaded)
 
 
+@pytest.mark.parametrize("name", networks(variants=False))
+def test_frozen_the_outputs_are_the_recorded_ones(name, reference, recorded_weights):
+    network = reference(name)
+    model = slim.Module(lambda images: network.build(images)[0])
+    tf.function(model, input_signature=[tf.TensorSpec(network.shape)]).get_concrete_function()
+    for variable_name, variable in model.named_variables.items():
+        variable.assign(recorded_weights(variable_name, variable.shape.as_list()))
+    network.check_outputs(tf.function(model.frozen)(tf.constant(network.inputs())))
+
+
 @pytest.mark.parametrize("name", networks())
 def test_one_step_of_training_reaches_every_trainable_variable(name, reference, graph):
     network = reference(name)

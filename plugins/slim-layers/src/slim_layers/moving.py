@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from slim_layers.layer import ZEROS, Collections, Layer
 from slimcore.collections import add_to_collections, in_graph
+from slimcore.errors import InputError
 from slimcore.variables import variable
 
 _decay: ContextVar[float | None] = ContextVar("decay", default=None)
@@ -65,10 +66,20 @@ class MovingAverages:
         self._updates: list[Any] = []
 
     def variable(self, name: str, initializer: Any) -> Any:
-        """Returns the variable of an average."""
-        return self._layer.variable(
+        """Returns the variable of an average.
+
+        Raises:
+            InputError: It is to move, and a constant is in its place.
+        """
+        made = self._layer.variable(
             name, self._shape, self._initializers.get(name, initializer), **self._options
         )
+        if self.training is not False and isinstance(made, tf.Tensor):
+            raise InputError(
+                f"{self._layer}: {name} is a constant here, as in Module.frozen, and cannot move; "
+                "call the network with is_training=False"
+            )
+        return made
 
     def moved(self, average: Any, value: tf.Tensor, decay: float) -> tf.Tensor:
         """Returns what becomes of an average that keeps `decay` of itself."""

@@ -13,6 +13,10 @@ import slimcore as slim
 from slim_learning.tasks import Task
 from slimcore.errors import DataError, RunError
 
+MOST_CONSTANTS = 2**31 - 2**24
+"""Bytes of constants that a SavedModel holds: its graph is below 2 GiB, of which 16 MiB are left
+for what is not weights."""
+
 
 class Inference(tf.Module):
     """A trained network as functions of pictures, which can be saved as a SavedModel.
@@ -23,14 +27,34 @@ class Inference(tf.Module):
     `labels`, string [batch], their names.
     """
 
-    def __init__(self, task: Task, model: slim.Module) -> None:
+    def __init__(self, task: Task, model: slim.Module, frozen: bool = False) -> None:
+        """Makes the two functions; they are traced at their first call, or when saved.
+
+        Args:
+            task: What the network was trained to do.
+            model: The network, with its trained values.
+            frozen: Whether these become constants; see `slim.Module.frozen`.
+
+        Raises:
+            RunError: They are to become constants, and are too large for a SavedModel.
+        """
         super().__init__()
+        size = sum(v.shape.num_elements() * v.dtype.size for v in model.variables)
+        if frozen and size >= MOST_CONSTANTS:
+            raise RunError(
+                f"the weights take {size:,} bytes, and a SavedModel holds less than "
+                f"{MOST_CONSTANTS:,} of constants; leave --frozen out"
+            )
         self._task = task
-        self._model = model
+        # Of a frozen model no attribute holds the variables, which would be saved with it.
+        self._network = model.frozen if frozen else model
         pixels = tf.TensorSpec([None, None, None, task.channels], tf.uint8, "images")
         contents = tf.TensorSpec([None], tf.string, "encoded")
         self.images = tf.function(self._classified, [pixels], autograph=False)
         self.encoded = tf.function(self._decoded, [contents], autograph=False)
+        # Traced once, for both, since constants of hundreds of megabytes may be in it.
+        ready = tf.TensorSpec([None, *task.input_shape[1:]], tf.float32, "ready")
+        self._predicted = tf.function(self._predict, [ready], autograph=False)
         self.labels = tf.constant(task.labels or [str(i) for i in range(task.num_classes)])
 
     @property
@@ -62,8 +86,8 @@ class Inference(tf.Module):
             _each(lambda c: self._task.preprocess(decode_image(c, channels=channels)), encoded)
         )
 
-    def _predicted(self, ready: tf.Tensor) -> dict[str, tf.Tensor]:
-        logits, _ = self._model(ready, is_training=False)
+    def _predict(self, ready: tf.Tensor) -> dict[str, tf.Tensor]:
+        logits, _ = self._network(ready, is_training=False)
         classes = tf.argmax(logits, axis=-1)
         return {
             "logits": logits,
