@@ -39,7 +39,7 @@ class Inference(tf.Module):
             RunError: They are to become constants, and are too large for a SavedModel.
         """
         super().__init__()
-        size = sum(v.shape.num_elements() * v.dtype.size for v in model.variables)
+        size = sum(v.dtype.size * (v.shape.num_elements() or 0) for v in model.variables)
         if frozen and size >= MOST_CONSTANTS:
             raise RunError(
                 f"the weights take {size:,} bytes, and a SavedModel holds less than "
