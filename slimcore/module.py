@@ -10,9 +10,9 @@ import tensorflow as tf
 
 import slimcore.checkpoints as checkpoints
 import slimcore.precisions as precisions
+from slimcore._variable_store import VariableStore
 from slimcore.collections import REGULARIZATION_LOSSES, Collections, collecting, in_graph
 from slimcore.errors import CheckpointError, InputError, NoModuleError
-from slimcore.store import VariableStore
 
 GraphKeys = tf.compat.v1.GraphKeys
 MODULES = "slim_modules"

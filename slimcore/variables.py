@@ -7,10 +7,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from slimcore._arg_scope import add_arg_scope
 from slimcore.collections import in_graph, innermost
 from slimcore.errors import InputError, nearest
 from slimcore.module import current_module
-from slimcore.scoping import add_arg_scope
 
 GraphKeys = tf.compat.v1.GraphKeys
 

@@ -154,8 +154,8 @@ def test_a_missing_shard_is_named(tmp_path, write_records, digit_records):
 
 @pytest.fixture
 def converted(folder_of_pictures, tmp_path):
-    from slim_data.convert import convert
-    from slim_data.convert_sources import open_source
+    from slim_data._convert import convert
+    from slim_data._convert_sources import open_source
 
     folder = tmp_path / "converted"
     convert(open_source(str(folder_of_pictures)), str(folder), name="pets", shards=1)

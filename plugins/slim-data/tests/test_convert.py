@@ -11,8 +11,8 @@ import tarfile
 import numpy as np
 import pytest
 import tensorflow as tf
-from slim_data.convert import convert
-from slim_data.convert_sources import open_source
+from slim_data._convert import convert
+from slim_data._convert_sources import open_source
 
 import slimcore as slim
 from slimcore.errors import DataError

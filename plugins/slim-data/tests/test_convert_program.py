@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from slim_data.convert import convert
-from slim_data.convert_sources import open_source
+from slim_data._convert import convert
+from slim_data._convert_sources import open_source
 
 import slimcore as slim
 from slimcore.cli import main
@@ -99,8 +99,8 @@ def test_what_is_converted_is_shown_and_summed_up(whole, pixels, program, tmp_pa
 # Converts in processes of its own, forked after the import of TensorFlow, which takes longest.
 KILLED = """
 import os, signal, sys, time
-from slim_data.convert import convert
-from slim_data.convert_sources import open_source
+from slim_data._convert import convert
+from slim_data._convert_sources import open_source
 
 def conversion(folder):
     child = os.fork()

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image as Pillow
-from slim_data.faults import BAD_DATA, reason
-from slim_data.images import decode_image
+from slim_data._error_context import BAD_DATA, reason
+from slim_data._images import decode_image
 
 import slimcore as slim
 

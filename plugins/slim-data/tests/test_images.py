@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image as Pillow
-from slim_data.images import decode_image, format_of
+from slim_data._images import decode_image, format_of
 
 import slimcore as slim
 

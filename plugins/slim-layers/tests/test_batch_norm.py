@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from slim_layers.moving import moving_with
+from slim_layers._moving import moving_with
 
 import slimcore as slim
 from slimcore.errors import InputError

@@ -2,7 +2,7 @@
 
 import numpy as np
 import tensorflow as tf
-from slim_layers.products import LARGE, product
+from slim_layers._products import LARGE, product
 
 import slimcore as slim
 

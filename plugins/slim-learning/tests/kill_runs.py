@@ -65,7 +65,7 @@ def train(logdir, saved):
         def slim_checkpoint_saved(self):
             os.write(saved, b".")
 
-    from slim_learning.record import Record
+    from slim_learning.run.run_record import Record
 
     slim.learning.train(
         slim.learning.create_train_op(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from slim_learning import batch_norm_statistics as statistics
+from slim_learning.training_loop import batch_norm_statistics as statistics
 
 import slimcore as slim
 

@@ -11,7 +11,7 @@ import slimcore as slim
 
 def digits_with_labels(folder, labels):
     """Writes a training split of the digits that holds one example of each of these labels."""
-    from slim_data import datasets
+    from slim_data import _datasets as datasets
 
     there = Path(datasets.__file__).with_name("digits")
     folder.mkdir()
@@ -104,7 +104,8 @@ def test_what_stops_an_evaluation_is_one_line(slim_main, run, tmp_path, argument
 @pytest.fixture
 def run(tiny_net, tmp_path):
     """A run as `slim train` leaves it, made from its parts."""
-    from slim_learning import record, tasks
+    import slim_learning.run.run_record as record
+    from slim_learning import tasks
 
     folder = tmp_path / "run"
     task = tasks.new_task("tiny", "digits", preprocessing="lenet")

@@ -81,7 +81,7 @@ def test_statistics_that_never_moved_are_named(run, slim_main):
     logdir = run(steps=2)
     path = slim.checkpoints.latest(str(logdir))
     names = slim.checkpoints.load(path)
-    from slim_learning.batch_norm_statistics import rewrite
+    from slim_learning.training_loop.batch_norm_statistics import rewrite
 
     mean = names.get_tensor("norm/moving_mean")
     rewrite(path, {"norm/moving_mean": 0 * mean, "norm/moving_variance": 0 * mean + 1})

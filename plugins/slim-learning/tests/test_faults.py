@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from slim_learning.loop import default_followers
+from slim_learning.training_loop.loop import default_followers
 
 import slimcore as slim
 from slimcore.errors import CheckpointError, DataError, RunError

@@ -4,10 +4,10 @@ import io
 import json
 
 import tensorflow as tf
-from slim_learning.loop import default_followers
-from slim_learning.progress import Progress
-from slim_learning.record import Record
-from slim_learning.tensorboard import TensorBoard
+from slim_learning.run.progress import Progress
+from slim_learning.run.run_record import Record
+from slim_learning.run.tensorboard import TensorBoard
+from slim_learning.training_loop.loop import default_followers
 
 import slimcore.registry as registry
 from slimcore.events import Run, followed_by, tell

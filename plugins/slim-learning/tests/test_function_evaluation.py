@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import slim_learning.evaluate.eager as function_evaluation
+import slim_learning.run.run_record as record
 import tensorflow as tf
-from slim_learning import function_evaluation, record
-from slim_learning.function_evaluation import evaluate_once, evaluation_loop
+from slim_learning.evaluate.eager import evaluate_once, evaluation_loop
 
 import slimcore as slim
 import slimcore.checkpoints as checkpoints

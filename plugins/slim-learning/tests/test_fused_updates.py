@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from slim_learning import optimizers
+from slim_learning.optim import adapters as optimizers
 
 import slimcore as slim
 

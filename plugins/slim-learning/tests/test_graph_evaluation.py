@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-import slim_learning.graph.watching as watching
+import slim_learning.run.checkpoint_watcher as watching
 import tensorflow as tf
 
 import slimcore as slim

@@ -67,7 +67,7 @@ def test_a_dataset_without_a_state_goes_on_by_counting(tmp_path, task):
 
 @pytest.mark.parametrize("ahead", [0, 2])
 def test_a_run_goes_on_exactly_wherever_in_an_epoch_it_stopped(ahead):
-    from slim_learning.data_position import DataPosition
+    from slim_learning.run.data_position import DataPosition
 
     def position():
         tf.random.set_seed(3)
@@ -148,7 +148,7 @@ def test_first_values_can_be_changed_before_the_first_step_alone(tmp_path, task)
 
 
 def test_the_record_tells_versions_results_and_every_start(tmp_path, task):
-    from slim_learning.record import Record, read
+    from slim_learning.run.run_record import Record, read
 
     for steps in (3, 5):
         slim.learning.train(
@@ -172,7 +172,7 @@ def test_the_record_tells_versions_results_and_every_start(tmp_path, task):
 
 
 def test_scalars_are_written_for_tensorboard(tmp_path, task):
-    from slim_learning.tensorboard import TensorBoard
+    from slim_learning.run.tensorboard import TensorBoard
 
     train(task.train_op(), tmp_path, task.dataset(), 20, TensorBoard(), log_every_n_steps=10)
     found = {}
@@ -185,7 +185,7 @@ def test_scalars_are_written_for_tensorboard(tmp_path, task):
 
 
 def test_a_line_now_and_then_is_printed_where_nobody_watches(tmp_path, task, capsys):
-    from slim_learning.progress import Progress
+    from slim_learning.run.progress import Progress
 
     train(task.train_op(), tmp_path, task.dataset(), 20, Progress(), log_every_n_steps=10)
     lines = capsys.readouterr().err.splitlines()

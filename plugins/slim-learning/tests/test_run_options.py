@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 import tensorflow as tf
-from slim_learning.run_checkpoints import RunCheckpoints
+from slim_learning.run.checkpoints import RunCheckpoints
 
 import slimcore as slim
 import slimcore.checkpoints as checkpoints

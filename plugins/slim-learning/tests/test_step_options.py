@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from slim_learning.warm_up import warm_up
+from slim_learning.optim.warm_up import warm_up
 
 import slimcore as slim
 from slimcore.errors import InputError

@@ -5,9 +5,9 @@ import math
 
 import pytest
 import tensorflow as tf
-from slim_learning import learning_rates, named_optimizers
 from slim_learning.commands.evaluate import evaluate
 from slim_learning.commands.train import train
+from slim_learning.optim import learning_rates, named_optimizers
 from slim_learning.tasks import new_task
 
 import slimcore as slim

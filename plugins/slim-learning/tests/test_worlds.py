@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 import tensorflow as tf
-from slim_learning.worlds import two_worlds
+from slim_learning.dispatch import two_worlds
 
 import slimcore as slim
 from slimcore.errors import ArgumentTypeError, InputError

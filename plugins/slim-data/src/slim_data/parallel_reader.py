@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from slim_data.sources import find_files
+from slim_data._record_files import find_files
 from slimcore.collections import in_graph
 from slimcore.errors import InputError, RunError
 

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-import slim_data.manifest as manifest
+import slim_data._manifest as manifest
 import slimcore.registry as registry
+from slim_data._error_context import Scan, explained, reason
+from slim_data._example_pipeline import ExampleFunction, Preprocess
+from slim_data._record_files import find_files, record_dataset
+from slim_data._skipping import leave_out, records_with_origin
 from slim_data.dataset import Dataset
-from slim_data.examples import ExampleFunction, Preprocess
-from slim_data.faults import Scan, explained, reason
-from slim_data.skipping import leave_out, records_with_origin
-from slim_data.sources import find_files, record_dataset
 from slimcore.errors import DataError, InputError
 
 __all__ = ["get_dataset", "load"]

@@ -5,15 +5,14 @@ from typing import Any
 
 import tensorflow as tf
 
-from slim_data.boxes import (
+from slim_data._boxes import (
     BoundingBox,
     BoundingBoxSequence,
     KeypointsSequence,
     NumBoxesSequence,
 )
-from slim_data.data_decoder import DataDecoder
-from slim_data.images import Image
-from slim_data.item_handlers import (
+from slim_data._images import Image
+from slim_data._item_handlers import (
     BackupHandler,
     Features,
     ItemHandler,
@@ -22,6 +21,7 @@ from slim_data.item_handlers import (
     SparseTensor,
     Tensor,
 )
+from slim_data.data_decoder import DataDecoder
 from slimcore.errors import InputError, nearest
 
 __all__ = [

@@ -5,9 +5,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from slim_layers.layer import ONES, ZEROS, Collections, Function, Layer, VariablesCollections
+from slim_layers._layer import ONES, ZEROS, Collections, Function, Layer, VariablesCollections
 from slim_layers.utils import channels_first
-from slimcore.scoping import add_arg_scope
+from slimcore import add_arg_scope
 
 
 @add_arg_scope

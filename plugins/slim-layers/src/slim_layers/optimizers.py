@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from slim_layers.clipping import adaptive_clipping_fn
+from slim_layers._clipping import adaptive_clipping_fn
 from slim_layers.summaries import write_histogram, write_scalar
 from slimcore.collections import in_graph
 from slimcore.errors import InputError, nearest

@@ -4,11 +4,11 @@ from slimcore import hookimpl
 
 # Names by the module of this package that has them.
 _LAYERS = {
-    "batch_norm": ["batch_norm"],
-    "channels": ["maxout", "spatial_softmax", "unit_norm"],
-    "clipping": ["adaptive_clipping_fn"],
-    "composition": ["repeat", "stack"],
-    "convolution": [
+    "_batch_norm": ["batch_norm"],
+    "_channels": ["maxout", "spatial_softmax", "unit_norm"],
+    "_clipping": ["adaptive_clipping_fn"],
+    "_composition": ["repeat", "stack"],
+    "_convolution": [
         "conv1d",
         "conv2d",
         "conv3d",
@@ -17,31 +17,31 @@ _LAYERS = {
         "convolution2d",
         "convolution3d",
     ],
-    "dense": ["bias_add", "elu", "fully_connected", "linear", "relu", "relu6"],
-    "encodings": ["bucketize", "one_hot_encoding"],
-    "gdn": ["GDN", "gdn"],
-    "gradients": ["recompute_grad", "scale_gradient"],
-    "legacy": ["legacy_fully_connected", "legacy_linear", "legacy_relu"],
+    "_dense": ["bias_add", "elu", "fully_connected", "linear", "relu", "relu6"],
+    "_encodings": ["bucketize", "one_hot_encoding"],
+    "_gdn": ["GDN", "gdn"],
+    "_gradients": ["recompute_grad", "scale_gradient"],
+    "_legacy": ["legacy_fully_connected", "legacy_linear", "legacy_relu"],
     "normalization": ["group_norm", "instance_norm", "layer_norm"],
     "optimizers": ["optimize_loss"],
-    "pooling": ["avg_pool2d", "avg_pool3d", "max_pool2d", "max_pool3d", "pool"],
-    "rev_block": ["RevBlock", "rev_block"],
-    "separable": [
+    "_pooling": ["avg_pool2d", "avg_pool3d", "max_pool2d", "max_pool3d", "pool"],
+    "_rev_block": ["RevBlock", "rev_block"],
+    "_separable": [
         "conv2d_in_plane",
         "convolution2d_in_plane",
         "separable_conv2d",
         "separable_convolution2d",
     ],
-    "sequences": ["images_to_sequence", "sequence_to_images"],
-    "shaping": ["dropout", "flatten"],
-    "softmax": ["softmax"],
-    "sparse": [
+    "_sequences": ["images_to_sequence", "sequence_to_images"],
+    "_shaping": ["dropout", "flatten"],
+    "_softmax": ["softmax"],
+    "_sparse": [
         "dense_to_sparse",
         "dense_to_sparse_tensor",
         "indicators_to_sparse_ids",
         "sparse_row_envelope",
     ],
-    "tensor_summaries": [
+    "_tensor_summaries": [
         "summarize_activation",
         "summarize_activations",
         "summarize_biases",
@@ -51,7 +51,7 @@ _LAYERS = {
         "summarize_variables",
         "summarize_weights",
     ],
-    "transposed": [
+    "_transposed": [
         "conv2d_transpose",
         "conv3d_transpose",
         "convolution2d_transpose",

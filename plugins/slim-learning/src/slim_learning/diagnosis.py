@@ -6,12 +6,12 @@ from typing import Any
 
 import tensorflow as tf
 
-import slim_learning.batch_norm_statistics as statistics
-import slim_learning.record as record
+import slim_learning.run.run_record as record
+import slim_learning.training_loop.batch_norm_statistics as statistics
 import slimcore.checkpoints as checkpoints
+from slim_learning.evaluate.metrics_runner import MetricEvaluation
 from slim_learning.judging import metric_fn
-from slim_learning.metric_evaluation import MetricEvaluation
-from slim_learning.run_checkpoints import step_of
+from slim_learning.run.checkpoints import step_of
 from slim_learning.tasks import Task, build, recorded_task
 from slimcore.errors import DataError
 

@@ -2,15 +2,15 @@
 
 from typing import Any
 
-import slim_learning.function_evaluation as function_evaluation
-import slim_learning.graph.evaluation as graph_evaluation
-from slim_learning.graph.hooks import (
+import slim_learning.evaluate.eager as function_evaluation
+import slim_learning.evaluate.in_graph as graph_evaluation
+from slim_learning.dispatch import two_worlds
+from slim_learning.evaluate.hooks import (
     StopAfterNEvalsHook,
     SummaryAtEndHook,
     get_or_create_eval_step,
 )
-from slim_learning.graph.watching import checkpoints_iterator, wait_for_new_checkpoint
-from slim_learning.worlds import two_worlds
+from slim_learning.run.checkpoint_watcher import checkpoints_iterator, wait_for_new_checkpoint
 
 __all__ = [
     "StopAfterNEvalsHook",
@@ -28,9 +28,9 @@ def evaluate_once(master: Any) -> bool:
     """Reads a checkpoint, and computes metrics over batches.
 
     In a graph the first argument is the address of a TensorFlow master, "" for this process, and
-    the metrics are ops: see `slim_learning.graph.evaluation.evaluate_once`. Elsewhere it is a
+    the metrics are ops: see `slim_learning.evaluate.in_graph.evaluate_once`. Elsewhere it is a
     function of a batch that calls metrics, and `dataset` gives the batches: see
-    `slim_learning.function_evaluation.evaluate_once`. What comes after `hooks` is for functions
+    `slim_learning.evaluate.eager.evaluate_once`. What comes after `hooks` is for functions
     alone.
 
     Raises:
@@ -46,9 +46,9 @@ def evaluation_loop(master: Any) -> bool:
     """Evaluates each checkpoint of a training once, the oldest first, as they appear.
 
     In a graph the first argument is the address of a TensorFlow master, "" for this process, and
-    the metrics are ops: see `slim_learning.graph.evaluation.evaluation_loop`. Elsewhere it is a
+    the metrics are ops: see `slim_learning.evaluate.in_graph.evaluation_loop`. Elsewhere it is a
     function of a batch that calls metrics, and `dataset` gives the batches: see
-    `slim_learning.function_evaluation.evaluation_loop`. What comes after `hooks` is for functions
+    `slim_learning.evaluate.eager.evaluation_loop`. What comes after `hooks` is for functions
     alone.
 
     Raises:

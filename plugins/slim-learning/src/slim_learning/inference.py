@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from slim_data.faults import BAD_DATA, reason
-from slim_data.images import decode_image
+from slim_data._error_context import BAD_DATA, reason
+from slim_data._images import decode_image
 
 import slimcore as slim
 from slim_learning.tasks import Task

@@ -6,10 +6,10 @@ from typing import Any
 import tensorflow as tf
 
 import slimcore as slim
-from slim_learning.averages import SUFFIX
-from slim_learning.metric_evaluation import MetricEvaluation
+from slim_learning.evaluate.metrics_runner import MetricEvaluation
+from slim_learning.optim.ema import SUFFIX
 from slim_learning.tasks import Task
-from slim_learning.train_ops import TrainOp
+from slim_learning.training_loop.train_op import TrainOp
 
 
 def metric_fn(task: Task, model: slim.Module, is_training: bool = False) -> Callable[[Any], Any]:

@@ -3,14 +3,14 @@
 from typing import Any
 
 import slim_learning.graph.loop as graph_loop
-import slim_learning.graph.train_ops as graph_train_ops
-import slim_learning.loop as loop
-from slim_learning.gradients import clip_gradient_norms, multiply_gradients
-from slim_learning.graph.steps import train_step
-from slim_learning.graph.train_ops import add_gradients_summaries
-from slim_learning.train_ops import TrainOp
-from slim_learning.warm_up import warm_up
-from slim_learning.worlds import two_worlds
+import slim_learning.graph.train_op as graph_train_ops
+import slim_learning.training_loop.loop as loop
+from slim_learning.dispatch import two_worlds
+from slim_learning.graph.train_op import add_gradients_summaries
+from slim_learning.graph.train_step import train_step
+from slim_learning.optim.gradients import clip_gradient_norms, multiply_gradients
+from slim_learning.optim.warm_up import warm_up
+from slim_learning.training_loop.train_op import TrainOp
 
 __all__ = [
     "add_gradients_summaries",
@@ -28,8 +28,9 @@ def create_train_op(total_loss: Any) -> bool:
     """Makes one step of training of a loss and an optimizer.
 
     In a graph the loss is a scalar tensor, and so is the result, whose evaluation takes the step:
-    see `slim_learning.graph.train_ops.create_train_op`. Elsewhere the loss is a function of a
-    batch, and the result is an object to call with batches: see `slim_learning.train_ops.TrainOp`.
+    see `slim_learning.graph.train_op.create_train_op`. Elsewhere the loss is a function of a
+    batch, and the result is an object to call with batches: see
+    `slim_learning.training_loop.train_op.TrainOp`.
     What comes after `check_numerics` is for functions alone.
 
     Raises:
@@ -44,7 +45,8 @@ def train(train_op: Any) -> bool:
 
     In a graph the train op is a tensor, and a session evaluates it: see
     `slim_learning.graph.loop.train`. Elsewhere it is a `TrainOp`, and takes the batches of
-    `dataset`: see `slim_learning.loop.train`; there the loss is logged every 100 steps by default.
+    `dataset`: see `slim_learning.training_loop.loop.train`;
+    there the loss is logged every 100 steps by default.
     What comes after `ignore_live_threads` is for functions alone.
 
     Raises:

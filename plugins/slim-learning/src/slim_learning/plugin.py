@@ -12,7 +12,7 @@ def slim_namespaces() -> dict[str, str]:
         "model_analyzer": "slim_learning.model_analyzer",
         "queues": "slim_learning.queues",
         "training": "slim_learning.training",
-        "training.evaluation": "slim_learning.graph.repeated_evaluation",
+        "training.evaluation": "slim_learning.evaluate.hooked_evaluation",
         "training.training": "slim_learning.training",
     }
 

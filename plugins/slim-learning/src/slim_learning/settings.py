@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import slim_learning.named_optimizers as named_optimizers
-from slim_learning.record import NAME, read
+import slim_learning.optim.named_optimizers as named_optimizers
+from slim_learning.run.run_record import NAME, read
 from slimcore.errors import RunError
 
 # What a run is and stays; another value means another run.

@@ -5,13 +5,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import tensorflow as tf
-from slim_data.faults import explained
+from slim_data._error_context import explained
 
-import slim_learning.record as record
+import slim_learning.run.run_record as record
 import slimcore as slim
 import slimcore.checkpoints as checkpoints
 import slimcore.registry as registry
-from slim_learning.averages import SUFFIX
+from slim_learning.optim.ema import SUFFIX
 from slimcore.errors import DataError, InputError, RunError
 
 _BELOW = "has labels below --labels-offset"

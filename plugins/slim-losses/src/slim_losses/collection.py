@@ -9,9 +9,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from slimcore import add_arg_scope
 from slimcore.collections import add_to_collections, get_collection
 from slimcore.errors import InputError
-from slimcore.scoping import add_arg_scope
 
 __all__ = [
     "add_loss",

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from slim_losses.agreement import compute_clustering_score
-from slim_losses.clustering import (
+from slim_losses._agreement import compute_clustering_score
+from slim_losses._clustering import (
     cluster_loss,
     compute_augmented_facility_locations,
     compute_augmented_facility_locations_pam,
@@ -21,14 +21,14 @@ from slim_losses.clustering import (
     update_all_medoids,
     update_medoid_per_cluster,
 )
-from slim_losses.distances import (
+from slim_losses._distances import (
     labeled,
     masked_maximum,
     masked_minimum,
     pairwise_distance,
     safe_sqrt,
 )
-from slim_losses.inputs import here, printed, require
+from slim_losses._inputs import here, printed, require
 from slimcore.debugging import check_range
 from slimcore.errors import ShapeError
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from slim_metrics.mean import streaming_mean
-from slim_metrics.state import CurrentValue, ValueAndUpdate, gather_value, gathered_values
+from slim_metrics._mean import streaming_mean
+from slim_metrics._state import CurrentValue, ValueAndUpdate, gather_value, gathered_values
 from slimcore.collections import innermost
 from slimcore.errors import InputError
 from slimcore.module import Module

@@ -3,37 +3,37 @@
 from slimcore import hookimpl
 
 _METRICS = {
-    "accuracy": "accuracy streaming_accuracy",
-    "calibration": "streaming_expected_calibration_error",
-    "classes": "cohen_kappa streaming_f1_score streaming_mean_iou",
-    "concat": "streaming_concat",
-    "confusion": "streaming_confusion_matrix",
-    "correlation": "streaming_covariance streaming_pearson_correlation",
-    "counts": """
+    "_accuracy": "accuracy streaming_accuracy",
+    "_calibration": "streaming_expected_calibration_error",
+    "_classes": "cohen_kappa streaming_f1_score streaming_mean_iou",
+    "_streaming_concat": "streaming_concat",
+    "_confusion_matrix": "streaming_confusion_matrix",
+    "_correlation": "streaming_covariance streaming_pearson_correlation",
+    "_confusion_counts": """
         streaming_false_negative_rate streaming_false_negatives streaming_false_positive_rate
         streaming_false_positives streaming_precision streaming_recall streaming_true_negatives
         streaming_true_positives
     """,
-    "curves": """
+    "_curves": """
         auc_using_histogram precision_recall_at_equal_thresholds streaming_auc
         streaming_curve_points
     """,
-    "exact_auc": "auc_with_confidence_intervals streaming_dynamic_auc",
-    "mean": "count streaming_mean streaming_mean_tensor streaming_percentage_less",
-    "operating_points": """
+    "_exact_auc": "auc_with_confidence_intervals streaming_dynamic_auc",
+    "_mean": "count streaming_mean streaming_mean_tensor streaming_percentage_less",
+    "_operating_points": """
         f1_score precision_at_recall recall_at_precision streaming_sensitivity_at_specificity
         streaming_specificity_at_sensitivity
     """,
-    "ranking": """
+    "_ranking": """
         sparse_recall_at_top_k streaming_recall_at_k streaming_sparse_average_precision_at_k
         streaming_sparse_average_precision_at_top_k streaming_sparse_precision_at_k
         streaming_sparse_precision_at_top_k streaming_sparse_recall_at_k streaming_top_k_accuracy
     """,
-    "regression": """
+    "_regression": """
         streaming_mean_absolute_error streaming_mean_cosine_distance streaming_mean_relative_error
         streaming_mean_squared_error streaming_root_mean_squared_error
     """,
-    "thresholds": """
+    "_thresholds": """
         streaming_false_negative_rate_at_thresholds streaming_false_negatives_at_thresholds
         streaming_false_positive_rate_at_thresholds streaming_false_positives_at_thresholds
         streaming_precision_at_thresholds streaming_recall_at_thresholds
@@ -42,9 +42,9 @@ _METRICS = {
 }
 # Names of TF-Slim's first documentation.
 _FORMER_NAMES = {
-    "percentage_less": "slim_metrics.mean:streaming_percentage_less",
-    "precision": "slim_metrics.counts:streaming_precision",
-    "recall": "slim_metrics.counts:streaming_recall",
+    "percentage_less": "slim_metrics._mean:streaming_percentage_less",
+    "precision": "slim_metrics._confusion_counts:streaming_precision",
+    "recall": "slim_metrics._confusion_counts:streaming_recall",
 }
 
 

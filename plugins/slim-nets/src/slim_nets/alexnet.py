@@ -9,8 +9,8 @@ arXiv:1404.5997.
 import tensorflow as tf
 
 import slimcore as slim
-from slim_nets.checks import check_classes, check_size
-from slim_nets.dense_heads import dense_head
+from slim_nets._checks import check_classes, check_size
+from slim_nets._dense_heads import dense_head
 
 
 def alexnet_v2(
@@ -77,7 +77,7 @@ def alexnet_v2(
                 )
 
 
-def alexnet_v2_arg_scope(weight_decay: float = 0.0005) -> slim.scoping.Scope:
+def alexnet_v2_arg_scope(weight_decay: float = 0.0005) -> slim.Scope:
     """Returns the scope that `alexnet_v2` is built in.
 
     Args:

@@ -18,8 +18,8 @@ import tensorflow as tf
 
 import slimcore as slim
 import slimcore.registry as registry
+from slim_nets._receptive import receptive_fields
 from slim_nets.factory import get_network_fn
-from slim_nets.receptive import receptive_fields
 from slimcore.errors import InputError
 
 # Scopes of normalization, whose variables belong to the layer that they are in.

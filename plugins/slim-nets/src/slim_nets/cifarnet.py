@@ -11,7 +11,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 import slimcore as slim
-from slim_nets.checks import check_classes, check_size
+from slim_nets._checks import check_classes, check_size
 
 
 def cifarnet(
@@ -73,7 +73,7 @@ def _normalized(net: tf.Tensor, name: str) -> tf.Tensor:
     return tf.nn.lrn(net, 4, bias=1.0, alpha=0.001 / 9.0, beta=0.75, name=name)
 
 
-def cifarnet_arg_scope(weight_decay: float = 0.004) -> slim.scoping.Scope:
+def cifarnet_arg_scope(weight_decay: float = 0.004) -> slim.Scope:
     """Returns the scope that `cifarnet` is built in.
 
     Args:

@@ -20,7 +20,7 @@ def cyclegan_arg_scope(
     instance_norm_epsilon: float = 0.001,
     weights_init_stddev: float = 0.02,
     weight_decay: float = 0.0,
-) -> slim.scoping.Scope:
+) -> slim.Scope:
     """Returns the scope that the generator is built in.
 
     Args:
@@ -94,7 +94,7 @@ def _padded(net: tf.Tensor, kernel_size: int, mode: str = "REFLECT") -> tf.Tenso
 
 def cyclegan_generator_resnet(
     images: tf.Tensor,
-    arg_scope_fn: Callable[[], slim.scoping.Scope] = cyclegan_arg_scope,
+    arg_scope_fn: Callable[[], slim.Scope] = cyclegan_arg_scope,
     num_resnet_blocks: int = 6,
     num_filters: int = 64,
     upsample_fn: Callable[..., tf.Tensor] = cyclegan_upsample,

@@ -12,10 +12,10 @@ from collections.abc import Callable
 import tensorflow as tf
 
 import slimcore as slim
-from slim_nets.checks import check_classes, check_size
+from slim_nets._checks import check_classes, check_size
+from slim_nets._steps import run
 from slim_nets.i3d_utils import conv3d_spatiotemporal, video_arg_scope, video_head, video_steps
 from slim_nets.inception_utils import truncated_normal
-from slim_nets.steps import run
 
 
 def i3d_arg_scope(
@@ -24,7 +24,7 @@ def i3d_arg_scope(
     batch_norm_epsilon: float = 0.001,
     use_renorm: bool = False,
     separable_conv3d: bool = False,
-) -> slim.scoping.Scope:
+) -> slim.Scope:
     """Returns the scope that `i3d` is built in.
 
     Args:

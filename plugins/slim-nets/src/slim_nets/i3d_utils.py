@@ -13,9 +13,9 @@ import numpy as np
 import tensorflow as tf
 
 import slimcore as slim
-from slim_nets.heads import squeezed
+from slim_nets._heads import squeezed
+from slim_nets._steps import Step
 from slim_nets.inception_v1 import WIDTHS
-from slim_nets.steps import Step
 
 Function = Callable[..., tf.Tensor] | None
 
@@ -266,7 +266,7 @@ def video_head(
 
 def video_arg_scope(
     weight_decay: float, batch_norm_decay: float, batch_norm_epsilon: float, **batch_norm: Any
-) -> slim.scoping.Scope:
+) -> slim.Scope:
     """Returns the scope that the video networks are built in.
 
     Args:

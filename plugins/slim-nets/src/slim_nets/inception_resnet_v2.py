@@ -13,10 +13,10 @@ from collections.abc import Callable
 import tensorflow as tf
 
 import slimcore as slim
-from slim_nets.checks import check_classes, check_size, check_stride
+from slim_nets._checks import check_classes, check_size, check_stride
+from slim_nets._steps import Step, after, avg_pool, branch_outputs, conv, max_pool, mixed, run
 from slim_nets.inception_utils import flat_aux_head, flat_head
 from slim_nets.inception_v3 import stem, tail_of_stem
-from slim_nets.steps import Step, after, avg_pool, branch_outputs, conv, max_pool, mixed, run
 from slimcore.errors import InputError
 
 Activation = Callable[..., tf.Tensor] | None
@@ -256,7 +256,7 @@ def inception_resnet_v2_arg_scope(
     activation_fn: Activation = tf.nn.relu,
     batch_norm_updates_collections: str | None = tf.compat.v1.GraphKeys.UPDATE_OPS,
     batch_norm_scale: bool = False,
-) -> slim.scoping.Scope:
+) -> slim.Scope:
     """Returns the scope that `inception_resnet_v2` is built in.
 
     Args:

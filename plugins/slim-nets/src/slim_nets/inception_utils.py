@@ -20,7 +20,7 @@ def inception_arg_scope(
     batch_norm_var_collection: str | None = "moving_vars",
     updates_collections: str | None = tf.compat.v1.GraphKeys.UPDATE_OPS,
     use_fused_batchnorm: bool | None = None,
-) -> slim.scoping.Scope:
+) -> slim.Scope:
     """Returns the scope that the Inception networks are built in.
 
     Args:

@@ -11,10 +11,10 @@ from collections.abc import Callable
 import tensorflow as tf
 
 import slimcore as slim
-from slim_nets.checks import check_classes, check_size
-from slim_nets.heads import classified, pooled
+from slim_nets._checks import check_classes, check_size
+from slim_nets._heads import classified, pooled
+from slim_nets._steps import Step, conv, max_pool, mixed, run
 from slim_nets.inception_utils import inception_arg_scope, truncated_normal
-from slim_nets.steps import Step, conv, max_pool, mixed, run
 
 # Outputs of 1x1 | 1x1 before 3x3, 3x3 | 1x1 before "5x5", "5x5" | 1x1 after the pool. As in the
 # published checkpoints, the convolution called 5x5 in the paper is one of 3x3.

@@ -12,10 +12,10 @@ from collections.abc import Callable
 import tensorflow as tf
 
 import slimcore as slim
-from slim_nets.checks import check_classes, check_multiplier, check_size
-from slim_nets.heads import classified, pooled
+from slim_nets._checks import check_classes, check_multiplier, check_size
+from slim_nets._heads import classified, pooled
+from slim_nets._steps import Step, avg_pool, conv, max_pool, mixed, run
 from slim_nets.inception_utils import inception_arg_scope, truncated_normal
-from slim_nets.steps import Step, avg_pool, conv, max_pool, mixed, run
 from slimcore.errors import InputError
 
 # Outputs of 1x1 | 1x1 before 3x3, 3x3 | 1x1 before the double 3x3, each 3x3 | 1x1 after the pool.

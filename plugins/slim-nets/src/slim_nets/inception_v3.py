@@ -13,10 +13,10 @@ from collections.abc import Callable
 import tensorflow as tf
 
 import slimcore as slim
-from slim_nets.checks import check_classes, check_multiplier, check_size
-from slim_nets.heads import classified, pooled, reduced_kernel_size, squeezed
+from slim_nets._checks import check_classes, check_multiplier, check_size
+from slim_nets._heads import classified, pooled, reduced_kernel_size, squeezed
+from slim_nets._steps import Step, avg_pool, conv, fork, max_pool, mixed, run
 from slim_nets.inception_utils import inception_arg_scope, truncated_normal
-from slim_nets.steps import Step, avg_pool, conv, fork, max_pool, mixed, run
 
 Depth = Callable[[int], int]
 

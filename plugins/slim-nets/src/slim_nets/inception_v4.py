@@ -10,10 +10,10 @@ figures 4 to 6, `block_reduction_a` and `_b` are figures 7 (k=192, l=224, m=256,
 import tensorflow as tf
 
 import slimcore as slim
-from slim_nets.checks import check_classes, check_size
+from slim_nets._checks import check_classes, check_size
+from slim_nets._steps import Step, avg_pool, branch_outputs, conv, fork, max_pool, mixed, run
 from slim_nets.inception_utils import flat_aux_head, flat_head, inception_arg_scope
 from slim_nets.inception_v3 import stem
-from slim_nets.steps import Step, avg_pool, branch_outputs, conv, fork, max_pool, mixed, run
 
 HALVE = {"stride": 2, "padding": "VALID"}
 

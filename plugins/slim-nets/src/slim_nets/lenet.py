@@ -11,7 +11,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 import slimcore as slim
-from slim_nets.checks import check_classes, check_size
+from slim_nets._checks import check_classes, check_size
 
 
 def lenet(
@@ -62,7 +62,7 @@ def lenet(
     return logits, ends
 
 
-def lenet_arg_scope(weight_decay: float = 0.0) -> slim.scoping.Scope:
+def lenet_arg_scope(weight_decay: float = 0.0) -> slim.Scope:
     """Returns the scope that `lenet` is built in.
 
     Args:

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 import slimcore as slim
-from slim_nets.checks import check_classes, check_multiplier, check_size, check_stride
-from slim_nets.heads import classified, pooled
-from slim_nets.mobilenet.padding import fixed_padding
-from slim_nets.scopes import wrapped_partial
-from slim_nets.steps import Step, run
+from slim_nets._checks import check_classes, check_multiplier, check_size, check_stride
+from slim_nets._heads import classified, pooled
+from slim_nets._scopes import wrapped_partial
+from slim_nets._steps import Step, run
+from slim_nets.mobilenet._padding import fixed_padding
 
 
 class Conv(NamedTuple):
@@ -206,7 +206,7 @@ def mobilenet_v1_arg_scope(
     batch_norm_epsilon: float = 0.001,
     batch_norm_updates_collections: str | None = tf.compat.v1.GraphKeys.UPDATE_OPS,
     normalizer_fn: Callable[..., tf.Tensor] | None = slim.batch_norm,
-) -> slim.scoping.Scope:
+) -> slim.Scope:
     """Returns the scope that `mobilenet_v1` is built in.
 
     Args:

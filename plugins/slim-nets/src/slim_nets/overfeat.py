@@ -9,8 +9,8 @@ Convolutional Networks", 2013, arXiv:1312.6229, table 1.
 import tensorflow as tf
 
 import slimcore as slim
-from slim_nets.checks import check_classes, check_size
-from slim_nets.dense_heads import dense_head
+from slim_nets._checks import check_classes, check_size
+from slim_nets._dense_heads import dense_head
 
 
 def overfeat(
@@ -77,7 +77,7 @@ def overfeat(
                 )
 
 
-def overfeat_arg_scope(weight_decay: float = 0.0005) -> slim.scoping.Scope:
+def overfeat_arg_scope(weight_decay: float = 0.0005) -> slim.Scope:
     """Returns the scope that `overfeat` is built in.
 
     Args:

@@ -41,7 +41,7 @@ DEFAULT_BLOCKS = (
 _leaky_relu = partial(tf.nn.leaky_relu, alpha=0.2)
 
 
-def pix2pix_arg_scope() -> slim.scoping.Scope:
+def pix2pix_arg_scope() -> slim.Scope:
     """Returns the scope that both networks are built in."""
     with slim.arg_scope(
         [slim.conv2d, slim.conv2d_transpose],

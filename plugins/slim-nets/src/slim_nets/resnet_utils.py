@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 import slimcore as slim
-from slim_nets.checks import check_classes, check_size, check_stride
-from slim_nets.heads import squeezed
+from slim_nets._checks import check_classes, check_size, check_stride
+from slim_nets._heads import squeezed
 
 # Units of the four blocks, by the number of layers (table 1 of the paper; 200: arXiv:1603.05027).
 UNITS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3), 200: (3, 24, 36, 3)}
@@ -231,7 +231,7 @@ def resnet_arg_scope(
     activation_fn: Callable[..., tf.Tensor] | None = tf.nn.relu,
     use_batch_norm: bool = True,
     batch_norm_updates_collections: str | None = tf.compat.v1.GraphKeys.UPDATE_OPS,
-) -> slim.scoping.Scope:
+) -> slim.Scope:
     """Returns the scope that ResNets are built in.
 
     Args:

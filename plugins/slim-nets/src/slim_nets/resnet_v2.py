@@ -13,8 +13,8 @@ import tensorflow as tf
 
 import slimcore as slim
 from slim_nets import resnet_utils
+from slim_nets._scopes import NoOpScope
 from slim_nets.resnet_utils import UNITS, Block, resnet_arg_scope
-from slim_nets.scopes import NoOpScope
 
 
 @slim.add_arg_scope

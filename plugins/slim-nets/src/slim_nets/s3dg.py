@@ -13,7 +13,8 @@ from functools import partial
 import tensorflow as tf
 
 import slimcore as slim
-from slim_nets.checks import check_classes, check_multiplier, check_size
+from slim_nets._checks import check_classes, check_multiplier, check_size
+from slim_nets._steps import run
 from slim_nets.i3d_utils import (
     conv3d_spatiotemporal,
     inception_block_v1_3d,
@@ -23,7 +24,6 @@ from slim_nets.i3d_utils import (
 )
 from slim_nets.inception_utils import truncated_normal
 from slim_nets.inception_v1 import WIDTHS
-from slim_nets.steps import run
 from slimcore.errors import InputError
 
 # The blocks that can see several frames, and be gated.
@@ -32,7 +32,7 @@ BLOCKS = ("Conv2d_2c_3x3", *WIDTHS)
 
 def s3dg_arg_scope(
     weight_decay: float = 1e-7, batch_norm_decay: float = 0.999, batch_norm_epsilon: float = 0.001
-) -> slim.scoping.Scope:
+) -> slim.Scope:
     """Returns the scope that `s3dg` is built in. See `i3d_utils.video_arg_scope`."""
     return video_arg_scope(weight_decay, batch_norm_decay, batch_norm_epsilon)
 

@@ -10,8 +10,8 @@ their weight decay. `DEPTHS` says how often each of the five stages convolves.
 import tensorflow as tf
 
 import slimcore as slim
-from slim_nets.checks import check_classes, check_size
-from slim_nets.dense_heads import dense_head
+from slim_nets._checks import check_classes, check_size
+from slim_nets._dense_heads import dense_head
 
 WIDTHS = (64, 128, 256, 512, 512)
 DEPTHS = {"vgg_a": (1, 1, 2, 2, 2), "vgg_16": (2, 2, 3, 3, 3), "vgg_19": (2, 2, 4, 4, 4)}
@@ -149,7 +149,7 @@ def _vgg(
             )
 
 
-def vgg_arg_scope(weight_decay: float = 0.0005) -> slim.scoping.Scope:
+def vgg_arg_scope(weight_decay: float = 0.0005) -> slim.Scope:
     """Returns the scope that the VGG networks are built in.
 
     Args:

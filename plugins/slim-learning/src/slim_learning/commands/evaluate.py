@@ -47,10 +47,10 @@ def evaluate(
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
         raise RunError(f"cannot write results to {folder}: {error.strerror}; say --to") from error
-    from slim_learning.function_evaluation import evaluate_once, evaluation_loop
+    from slim_learning.evaluate.eager import evaluate_once, evaluation_loop
     from slim_learning.judging import metric_fn
+    from slim_learning.run.tensorboard import TensorBoard
     from slim_learning.tasks import newest_checkpoint
-    from slim_learning.tensorboard import TensorBoard
 
     options = {
         "num_evals": num_batches,
@@ -100,7 +100,7 @@ def _task(logdir: str, split: str, asked: dict[str, Any]) -> "Task":
         RunError: There is no run, and not all is said; or another network or number of classes is
             asked for.
     """
-    from slim_learning import record
+    from slim_learning.run import run_record as record
 
     of_a_run = os.path.exists(os.path.join(logdir, record.NAME))
     found = record.read(logdir) if of_a_run or not {"network", "dataset"} <= asked.keys() else None
@@ -130,8 +130,9 @@ def _task(logdir: str, split: str, asked: dict[str, Any]) -> "Task":
 
 def _report(task: "Task", logdir: str, folder: str, split: str) -> None:
     """Shows and writes the newest results, and adds them to the record of the run."""
-    from slim_learning import classification, record
-    from slim_learning.results_file import ResultsFile
+    import slim_learning.run.run_record as record
+    from slim_learning import classification
+    from slim_learning.run.results_log import ResultsFile
 
     newest = ResultsFile(os.path.join(folder, f"eval_{split}.jsonl")).read()[-1]
     results = {

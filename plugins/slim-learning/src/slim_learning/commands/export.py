@@ -16,8 +16,8 @@ def export(logdir: str, folder: str, averaged: bool, frozen: bool) -> None:
     probabilities, classes and their labels. Constant weights are no variables, so that it cannot be
     trained on.
     """
-    from slim_learning import record
     from slim_learning.inference import Inference, save
+    from slim_learning.run import run_record as record
     from slim_learning.tasks import recorded_task
 
     task = recorded_task(record.read(logdir), logdir)

@@ -12,8 +12,8 @@ def predict(logdir: str, top: int, averaged: bool, images: tuple[str, ...]) -> N
     """Classify pictures with the newest checkpoint of a run."""
     import numpy as np
 
-    from slim_learning import record
     from slim_learning.inference import Inference
+    from slim_learning.run import run_record as record
     from slim_learning.tasks import recorded_task
 
     task = recorded_task(record.read(logdir), logdir)

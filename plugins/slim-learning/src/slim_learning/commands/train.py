@@ -10,7 +10,7 @@ from slim_learning.commands.train_options import train_options
 if TYPE_CHECKING:
     import slimcore as slim
     from slim_learning.tasks import Task
-    from slim_learning.train_ops import TrainOp
+    from slim_learning.training_loop.train_op import TrainOp
 
 # Of the second classifier that some networks have in training.
 AUXILIARY_WEIGHT = 0.4
@@ -48,9 +48,9 @@ def train(
     import tensorflow as tf
 
     import slimcore as slim
-    from slim_learning.batch_norm_statistics import statistics_of
     from slim_learning.judging import evaluate_fn
     from slim_learning.tasks import new_task
+    from slim_learning.training_loop.batch_norm_statistics import statistics_of
 
     task = new_task(
         *(settings[k] for k in ("network", "dataset", "dataset_dir", "split")),
@@ -101,8 +101,8 @@ def train(
 
 def _train_op(task: "Task", model: "slim.Module", settings: dict[str, Any]) -> "TrainOp":
     import slimcore as slim
-    from slim_learning.learning_rates import learning_rate
-    from slim_learning.named_optimizers import make
+    from slim_learning.optim.learning_rates import learning_rate
+    from slim_learning.optim.named_optimizers import make
 
     smoothing = settings.get("label_smoothing") or 0
 
@@ -144,7 +144,7 @@ def _judged_by(metric: str | None, patience: int | None) -> dict[str, Any]:
 def _init_fn(logdir: str, train_op: "TrainOp", settings: dict[str, Any]) -> Any:
     """Returns what sets the first values of a new run, or None, and says which it is."""
     import slimcore.checkpoints as checkpoints
-    from slim_learning.fine_tuning import restoring
+    from slim_learning.training_loop.fine_tuning import restoring
 
     path = settings.get("initial_checkpoint")
     if not path:
@@ -160,10 +160,10 @@ def _init_fn(logdir: str, train_op: "TrainOp", settings: dict[str, Any]) -> Any:
 
 def _recalibrate(logdir: str, model: "slim.Module", batches: Any, count: int) -> None:
     """Puts averages over batches in place of the moving statistics of the last checkpoint."""
-    from slim_learning import record
-    from slim_learning.batch_norm_statistics import recalibrate, rewrite
-    from slim_learning.run_checkpoints import step_of
+    from slim_learning.run import run_record as record
+    from slim_learning.run.checkpoints import step_of
     from slim_learning.tasks import newest_checkpoint
+    from slim_learning.training_loop.batch_norm_statistics import recalibrate, rewrite
 
     path = newest_checkpoint(logdir)
     averages = recalibrate(
@@ -175,8 +175,8 @@ def _recalibrate(logdir: str, model: "slim.Module", batches: Any, count: int) ->
 
 
 def _followers(summary_secs: float) -> list[Any]:
-    from slim_learning.progress import Progress
-    from slim_learning.record import Record
-    from slim_learning.tensorboard import TensorBoard
+    from slim_learning.run.progress import Progress
+    from slim_learning.run.run_record import Record
+    from slim_learning.run.tensorboard import TensorBoard
 
     return [Progress(), TensorBoard(summary_secs), Record()]

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from slim_learning.commands import options
-from slim_learning.named_optimizers import LEARNING_RATES, PARAMETERS
+from slim_learning.optim.named_optimizers import LEARNING_RATES, PARAMETERS
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from slim_learning.graph.keeping import Keeper
-from slim_learning.graph.parts import USE_DEFAULT, Parts, graph_of, is_default
-from slim_learning.graph.running import Place, Running
+from slim_learning.graph.saver import Keeper
+from slim_learning.graph.scaffold import USE_DEFAULT, Parts, graph_of, is_default
+from slim_learning.graph.session_loop import Place, Running
 from slim_learning.graph.sessions import require_folder
-from slim_learning.graph.steps import default_step_arguments, train_step
+from slim_learning.graph.train_step import default_step_arguments, train_step
 from slimcore.errors import InputError
 from slimcore.events import Run
 

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import tensorflow as tf
 
 import slimcore.checkpoints as checkpoints
-from slim_learning.graph.parts import Parts
+from slim_learning.graph.scaffold import Parts
 from slimcore.errors import CheckpointError, RunError
 from slimcore.variables import variable_name
 

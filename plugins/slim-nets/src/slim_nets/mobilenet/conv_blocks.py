@@ -12,7 +12,7 @@ from typing import Any
 import tensorflow as tf
 
 import slimcore as slim
-from slim_nets.mobilenet.padding import fixed_padding
+from slim_nets.mobilenet._padding import fixed_padding
 from slimcore.errors import InputError
 
 Function = Callable[..., tf.Tensor] | None

@@ -13,17 +13,17 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 import slimcore as slim
-from slim_nets.checks import (
+from slim_nets._checks import (
     check_classes,
     check_endpoint,
     check_multiplier,
     check_size,
     check_stride,
 )
-from slim_nets.heads import squeezed
+from slim_nets._heads import squeezed
+from slim_nets._scopes import NoOpScope
+from slim_nets.mobilenet._padding import fixed_padding
 from slim_nets.mobilenet.conv_blocks import expanded_conv, make_divisible, split_separable_conv2d
-from slim_nets.mobilenet.padding import fixed_padding
-from slim_nets.scopes import NoOpScope
 
 Function = Callable[..., Any]
 
@@ -267,7 +267,7 @@ def training_scope(
     stddev: float = 0.09,
     dropout_keep_prob: float | None = 0.8,
     bn_decay: float | None = 0.997,
-) -> slim.scoping.Scope:
+) -> slim.Scope:
     """Returns the scope that MobileNet v2 and v3 are built in.
 
     Args:

@@ -14,9 +14,9 @@ from typing import Any
 import tensorflow as tf
 
 import slimcore as slim
+from slim_nets._scopes import wrapped_partial
 from slim_nets.mobilenet import mobilenet as lib
 from slim_nets.mobilenet.conv_blocks import expand_input_by_factor, expanded_conv
-from slim_nets.scopes import wrapped_partial
 from slimcore.errors import InputError
 
 expand_input = expand_input_by_factor
@@ -150,7 +150,7 @@ def mobilenet_base_group_norm(
     )
 
 
-def training_scope(**kwargs: Any) -> slim.scoping.Scope:
+def training_scope(**kwargs: Any) -> slim.Scope:
     """Returns the scope that `mobilenet` is built in. See `mobilenet.training_scope`."""
     return lib.training_scope(**kwargs)
 

@@ -18,7 +18,7 @@ from typing import Any
 import tensorflow as tf
 
 import slimcore as slim
-from slim_nets import scopes
+from slim_nets import _scopes as scopes
 from slim_nets.mobilenet import conv_blocks
 from slim_nets.mobilenet import mobilenet as lib
 from slim_nets.mobilenet.conv_blocks import expand_input_by_factor, expanded_conv

@@ -15,7 +15,7 @@ from typing import Any
 import tensorflow as tf
 
 import slimcore as slim
-from slim_nets.checks import check_classes, check_endpoint, check_size
+from slim_nets._checks import check_classes, check_endpoint, check_size
 from slim_nets.nasnet import nasnet_utils
 from slim_nets.nasnet.nasnet_utils import Config
 
@@ -52,7 +52,7 @@ def mobile_imagenet_config() -> Config:
 
 def nasnet_arg_scope(
     weight_decay: float, batch_norm_decay: float, batch_norm_epsilon: float
-) -> slim.scoping.Scope:
+) -> slim.Scope:
     """Returns the scope that NASNet and PNASNet are built in.
 
     Args:
@@ -83,21 +83,21 @@ def nasnet_arg_scope(
 
 def nasnet_cifar_arg_scope(
     weight_decay: float = 5e-4, batch_norm_decay: float = 0.9, batch_norm_epsilon: float = 1e-5
-) -> slim.scoping.Scope:
+) -> slim.Scope:
     """Returns the scope of `build_nasnet_cifar`. See `nasnet_arg_scope`."""
     return nasnet_arg_scope(weight_decay, batch_norm_decay, batch_norm_epsilon)
 
 
 def nasnet_mobile_arg_scope(
     weight_decay: float = 4e-5, batch_norm_decay: float = 0.9997, batch_norm_epsilon: float = 1e-3
-) -> slim.scoping.Scope:
+) -> slim.Scope:
     """Returns the scope of `build_nasnet_mobile`. See `nasnet_arg_scope`."""
     return nasnet_arg_scope(weight_decay, batch_norm_decay, batch_norm_epsilon)
 
 
 def nasnet_large_arg_scope(
     weight_decay: float = 5e-5, batch_norm_decay: float = 0.9997, batch_norm_epsilon: float = 1e-3
-) -> slim.scoping.Scope:
+) -> slim.Scope:
     """Returns the scope of `build_nasnet_large`. See `nasnet_arg_scope`."""
     return nasnet_arg_scope(weight_decay, batch_norm_decay, batch_norm_epsilon)
 

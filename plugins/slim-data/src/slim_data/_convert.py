@@ -1,0 +1,307 @@
+"""Converts pictures into sharded TFRecords with a manifest; what was done before is not repeated.
+
+Each shard is written beside its place and renamed, then noted in a journal; the manifest is written
+last. Whoever finds a manifest finds a whole dataset, and a conversion that died goes on where it
+was, to the same bytes.
+"""
+
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import tensorflow as tf
+
+import slim_data._manifest as manifests
+from slim_data._convert_sources import Picture, Source
+from slim_data._manifest import Manifest, Shard, Split
+from slim_data._tfrecord_layout import LABELS_FILE, write_labels
+from slimcore.errors import DataError
+
+SHARD_BYTES = 2**27
+"""About how large a shard becomes, unless their number is given."""
+
+_JOURNAL = ".convert.json"
+_VERSION = 1  # of what is written for a source; another one makes other shards
+
+
+@dataclass(frozen=True)
+class _Work:
+    """One shard to write: which pictures of which split, and the file."""
+
+    split: str
+    file: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class _Done:
+    """A shard that is written, how many examples of each class it has, and what was left out."""
+
+    shard: Shard
+    counts: tuple[int, ...]
+    skipped: int
+
+
+class LeftOut:
+    """Counts the pictures that cannot be read, and says which, up to a limit."""
+
+    def __init__(self, limit: int, tell: Callable[[str], None]) -> None:
+        """Begins at none.
+
+        Args:
+            limit: How many there may be.
+            tell: Takes a line about each.
+        """
+        self._limit, self._tell = limit, tell
+        self._count, self._lock = 0, threading.Lock()
+
+    def note(self, error: DataError, count: int = 1) -> None:
+        """Counts; raises the error if that makes too many."""
+        with self._lock:
+            self._count += count
+            if self._count > self._limit:
+                raise error
+            self._tell(f"left out: {error} ({self._count} of at most {self._limit})")
+
+
+def convert(
+    source: Source,
+    folder: str,
+    name: str | None = None,
+    shards: int | None = None,
+    jobs: int | None = None,
+    skip_corrupt: int = 0,
+    advance: Callable[[int], None] = lambda count: None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Manifest:
+    """Writes the pictures of a source as TFRecords in research/slim's layout.
+
+    Args:
+        source: What to convert.
+        folder: Where the files go: `<name>_<split>-00000-of-00004.tfrecord`, labels.txt and
+            manifest.json.
+        name: Of the dataset; the source's own by default.
+        shards: Files of each split; as many as make about 128 MiB each by default.
+        jobs: Shards written at a time; one a processor by default.
+        skip_corrupt: How many pictures that cannot be read are left out before it is an error.
+        advance: Told how many pictures are done.
+        tell: Told about each picture that is left out.
+
+    Returns:
+        What was written.
+
+    Raises:
+        DataError: A picture cannot be read, or the folder holds something else.
+    """
+    name = name or source.name
+    work = [w for split in source.sizes for w in _shards_of(source, split, name, shards)]
+    facts = [_VERSION, source.fingerprint, list(source.classes), [asdict(w) for w in work]]
+    plan = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+    target = Path(folder)
+    finished = _finished(target, plan)
+    if finished is not None:
+        (target / _JOURNAL).unlink(missing_ok=True)
+        advance(sum(source.sizes.values()))
+        return finished
+    done = _begin(target, plan, work)
+    left_out = LeftOut(skip_corrupt, tell)
+    before = sum(d.skipped for d in done.values())
+    if before:
+        left_out.note(DataError(f"{before} pictures in shards that were written before"), before)
+    advance(sum(w.stop - w.start for w in work if w.file in done))
+    todo = [w for w in work if w.file not in done]
+    done |= _write_all(todo, source, target, jobs or os.cpu_count() or 1, left_out, advance)
+    manifest = Manifest(
+        name=name,
+        plan=plan,
+        classes=source.classes,
+        shape=source.shape,
+        image_format=source.image_format,
+        splits={split: _split(work, done, split) for split in source.sizes},
+    )
+    write_labels(target, source.classes)
+    manifest.write(target)
+    (target / _JOURNAL).unlink(missing_ok=True)
+    return manifest
+
+
+def _shards_of(source: Source, split: str, name: str, count: int | None) -> list[_Work]:
+    size = source.sizes[split]
+    count = min(count or -(-source.size_in_bytes(split) // SHARD_BYTES), size) or 1
+    edges = [size * n // count for n in range(count + 1)]
+    return [
+        _Work(split, f"{name}_{split}-{n:05d}-of-{count:05d}.tfrecord", edges[n], edges[n + 1])
+        for n in range(count)
+    ]
+
+
+def _finished(folder: Path, plan: str) -> Manifest | None:
+    """Returns what this very plan wrote before, if all of it is still there.
+
+    Raises:
+        DataError: Another plan has written there.
+    """
+    manifest = manifests.read(folder)
+    if manifest is None:
+        return None
+    if manifest.plan != plan:
+        raise DataError(
+            f"{folder} holds another conversion, of {manifest.name}, or its source has changed "
+            "since; choose another folder, or remove this one"
+        )
+    shards = [shard for split in manifest.splits.values() for shard in split.shards]
+    return manifest if all(_is_intact(folder, shard) for shard in shards) else None
+
+
+def _begin(folder: Path, plan: str, work: list[_Work]) -> dict[str, _Done]:
+    """Makes the folder ready, and returns the shards of this plan that are there already."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"cannot make the folder {folder}: {error.strerror}") from error
+    journal = folder / _JOURNAL
+    lines = _journal_lines(journal)
+    if lines and lines[0] != {"plan": plan}:
+        raise DataError(
+            f"{folder} holds a conversion of something else that was not finished; choose another "
+            "folder, or remove this one"
+        )
+    if not lines:
+        present = [w.file for w in work if (folder / w.file).exists()]
+        if present and not (folder / manifests.FILE_NAME).exists():
+            raise DataError(f"{folder / present[0]} is there already; choose another folder")
+    for name in (*(w.file for w in work), _JOURNAL, LABELS_FILE, manifests.FILE_NAME):
+        for torn in folder.glob(f".{name}.*.tmp"):
+            torn.unlink()
+    # Without the torn last line of a process that was killed.
+    text = "".join(json.dumps(line) + "\n" for line in lines or [{"plan": plan}])
+    manifests.write_whole(journal, text)
+    noted = [
+        _Done(Shard(**line["shard"]), tuple(line["counts"]), line["skipped"]) for line in lines[1:]
+    ]
+    return {d.shard.file: d for d in noted if _is_intact(folder, d.shard)}
+
+
+def _is_intact(folder: Path, shard: Shard) -> bool:
+    path = folder / shard.file
+    return path.exists() and manifests.sha256(path) == shard.sha256
+
+
+def _journal_lines(journal: Path) -> list[dict]:
+    if not journal.exists():
+        return []
+    lines = []
+    for line in journal.read_text(encoding="utf-8").splitlines():
+        try:
+            lines.append(json.loads(line))
+        except ValueError:
+            break  # torn, and so the last
+    return lines
+
+
+def _note(journal: Path, line: dict) -> None:
+    try:
+        with open(journal, "a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise DataError(f"cannot write {journal}: {error.strerror}") from error
+
+
+def _write_all(
+    work: list[_Work],
+    source: Source,
+    folder: Path,
+    jobs: int,
+    left_out: LeftOut,
+    advance: Callable[[int], None],
+) -> dict[str, _Done]:
+    done, lock, stop = {}, threading.Lock(), threading.Event()
+
+    def write(item: _Work) -> None:
+        result = _write(item, source, folder, left_out, advance, stop)
+        with lock:
+            done[item.file] = result
+            _note(folder / _JOURNAL, asdict(result))
+
+    with ThreadPoolExecutor(jobs) as pool:
+        futures = [pool.submit(write, item) for item in work]
+        try:
+            ended, _ = wait(futures, return_when=FIRST_EXCEPTION)
+            for future in ended:
+                future.result()
+        except BaseException:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+    return done
+
+
+def _write(
+    work: _Work,
+    source: Source,
+    folder: Path,
+    left_out: LeftOut,
+    advance: Callable[[int], None],
+    stop: threading.Event,
+) -> _Done:
+    beside = folder / f".{work.file}.{os.getpid()}.tmp"
+    counts, skipped = [0] * len(source.classes), 0
+    try:
+        with tf.io.TFRecordWriter(str(beside)) as writer:
+            for index in range(work.start, work.stop):
+                if stop.is_set():
+                    raise DataError("stopped, because another shard could not be written")
+                try:
+                    picture = source.picture(work.split, index)
+                except DataError as error:
+                    left_out.note(error)
+                    skipped += 1
+                else:
+                    writer.write(_example(picture, source.classes))
+                    counts[picture.label] += 1
+                advance(1)
+        with open(beside, "rb") as file:
+            os.fsync(file.fileno())
+        shard = Shard(work.file, sum(counts), beside.stat().st_size, manifests.sha256(beside))
+        os.replace(beside, folder / work.file)
+    except (OSError, tf.errors.OpError) as error:
+        why = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+        raise DataError(f"cannot write {folder / work.file}: {why}") from error
+    finally:
+        beside.unlink(missing_ok=True)
+    return _Done(shard, tuple(counts), skipped)
+
+
+def _split(work: list[_Work], done: dict[str, _Done], split: str) -> Split:
+    parts = [done[w.file] for w in work if w.split == split]
+    counts = tuple(sum(column) for column in zip(*(d.counts for d in parts), strict=True))
+    return Split(tuple(d.shard for d in parts), counts)
+
+
+def _example(picture: Picture, classes: tuple[str, ...]) -> bytes:
+    def integer(value: int) -> tf.train.Feature:
+        return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
+
+    def string(value: bytes) -> tf.train.Feature:
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+
+    features = {
+        "image/encoded": string(picture.contents),
+        "image/format": string(picture.image_format.encode()),
+        "image/class/label": integer(picture.label),
+        "image/class/text": string(classes[picture.label].encode()),
+        "image/height": integer(picture.height),
+        "image/width": integer(picture.width),
+    }
+    if picture.filename:
+        features["image/filename"] = string(picture.filename.encode())
+    example = tf.train.Example(features=tf.train.Features(feature=features))
+    return example.SerializeToString(deterministic=True)

@@ -1,0 +1,162 @@
+"""Finds the record that made a pipeline fail, and says it in one line.
+
+TensorFlow's error for a bad record knows neither its file nor its number. To carry both along would
+slow every example down; instead, the files are read once more when a pipeline has failed.
+"""
+
+import functools
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+from slim_data._record_files import record_dataset
+from slim_data.dataset import Dataset
+from slimcore.errors import DataError
+
+BAD_DATA = (
+    tf.errors.DataLossError,
+    tf.errors.InvalidArgumentError,
+    tf.errors.NotFoundError,
+    tf.errors.PermissionDeniedError,
+    tf.errors.UnknownError,
+    UnicodeDecodeError,
+)
+"""What TensorFlow raises for files, records and images that cannot be read. Its message may quote a
+record; where that is no text, Python fails to decode the message, and raises UnicodeDecodeError."""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """How to look for the first bad record.
+
+    Attributes:
+        dataset: Says how the files are read.
+        files: Where to look.
+        example: What is done with a record and a seed [2], and fails on a bad one.
+    """
+
+    dataset: Dataset
+    files: Sequence[str]
+    example: Callable[[tf.Tensor, tf.Tensor], Any]
+
+    def explain(self, error: tf.errors.OpError) -> Exception:
+        """Returns a DataError that names file and record, or `error` if all can be read."""
+        fault = self.first_fault()
+        if fault is None and re.search(_OF_ONE_BATCH, str(error)):
+            fault = DataError(reason(error))
+        return fault or error
+
+    def first_fault(self) -> DataError | None:
+        """Reads every record in order, and returns what is wrong with the first bad one."""
+        paths = tf.data.Dataset.from_tensor_slices(list(self.files))
+        records = paths.flat_map(lambda path: record_dataset(self.dataset, path))
+        examples = records.map(
+            lambda record: self.example(record, tf.zeros([2], tf.int64)), tf.data.AUTOTUNE
+        )
+        good = 0
+        try:
+            for _ in examples:
+                good += 1
+        except BAD_DATA as error:
+            return DataError(f"{self._place(good)}: {reason(error)}")
+        return None
+
+    def _place(self, good: int) -> str:
+        """Returns the file and the number of the record that so many good ones come before."""
+        for path in self.files:
+            number = 0
+            try:
+                for _ in record_dataset(self.dataset, tf.constant([path])):
+                    if good == 0:
+                        return self._named(path, number)
+                    number, good = number + 1, good - 1
+            except BAD_DATA:
+                return self._named(path, number)
+        return "one of the files"
+
+    def _named(self, path: str, number: int) -> str:
+        one_a_file = tf.compat.v1.IdentityReader, tf.compat.v1.WholeFileReader
+        if self.dataset.reader in one_a_file:
+            return path
+        return f"{path}, record {number} (the first is 0)"
+
+
+_OF_ONE_BATCH = (
+    r".*(?:Incompatible shapes during merge: |Shapes are: \[tensor\]: )(\[[^]]*\]).*?(\[[\d,]*\]).*"
+)
+"""TensorFlow's words for examples that fit in no batch, and their shapes."""
+
+
+def reason(error: BaseException) -> str:
+    """Returns the first line of TensorFlow's message, without its names of nodes."""
+    if isinstance(error, UnicodeDecodeError):
+        message = error.object.decode("utf-8", "replace")
+    else:
+        message = str(getattr(error, "message", "") or error).strip()
+    message = re.sub(r"(Could not parse \w+ input), value: '.*", r"\1", message, flags=re.DOTALL)
+    message = re.sub("Unable to parse binary protobuf", "the record is no example", message)
+    message = re.sub(r"\{\{[^}]*\}\}\s*|\[Op:[^\]]*\]", "", message)
+    if eager := re.match(r"Expected '.*' to be true. Summarized data: ", message):
+        lines = message[eager.end() :].splitlines()
+        return " ".join(re.sub(r"^b(['\"])(.*)\1$", r"\2", line) for line in lines)
+    message = message.partition("\n")[0]
+    message = re.sub(r"^Error in user-defined function.*?Iterator::\S+: ", "", message)
+    message = re.sub(r"\s+name:\s*$", "", message)
+    if shapes := re.match(_OF_ONE_BATCH, message):
+        return (
+            f"what is to be one batch has the shapes {shapes[1]} and {shapes[2]}. Give image_size, "
+            "where these are images, or a batch_size of 1, or other items"
+        )
+    if message.startswith("assertion failed: "):
+        parts = re.findall(r"\[(.*?)\](?= \[|$)", message)
+        return " ".join(parts)
+    return message.strip()
+
+
+def explained(
+    stream: tf.data.Dataset, explain: Callable[[tf.errors.OpError], Exception]
+) -> tf.data.Dataset:
+    """Makes a dataset raise what `explain` makes of an error when it is iterated over.
+
+    It stays the dataset it is, and so do its iterators: each only becomes an instance of a subclass
+    of its class, so that everything that takes a `tf.data.Dataset` takes it. A caller who iterates
+    in other ways, as under `tf.distribute`, finds the function in the attribute `explain`.
+    """
+    plain = type(stream).__iter__
+
+    def iterate(self: Any) -> Any:
+        iterator = plain(self)
+        if tf.executing_eagerly():
+            kind = type(iterator)
+            methods = {name: _watched(getattr(kind, name), explain) for name in _STEPS}
+            _become(iterator, methods)
+        return iterator
+
+    # For whoever iterates inside of a tf.function, where the error passes no iterator of ours.
+    _become(stream, {"__iter__": iterate, "explain": staticmethod(explain)})
+    return stream
+
+
+_STEPS = ("__next__", "get_next")
+
+
+def _become(thing: Any, methods: dict[str, Any]) -> None:
+    kind = type(thing)
+    # Without slots of its own the subclass has the layout of `kind`, which Python asks for here.
+    thing.__class__ = type(kind.__name__, (kind,), {"__slots__": (), **methods})
+
+
+def _watched(
+    step: Callable[[Any], Any], explain: Callable[[tf.errors.OpError], Exception]
+) -> Callable[[Any], Any]:
+    @functools.wraps(step)
+    def watched(self: Any) -> Any:
+        try:
+            return step(self)
+        except BAD_DATA as error:
+            raise explain(error) from error
+
+    return watched

@@ -1,0 +1,147 @@
+"""TFRecords in research/slim's layout: the features of an image with a class, and their files."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+import slim_data._manifest as manifests
+from slim_data._images import Image
+from slim_data._item_handlers import Tensor
+from slim_data.dataset import Dataset
+from slim_data.tfexample_decoder import TFExampleDecoder
+from slimcore.errors import DataError, InputError, nearest
+
+LABELS_FILE = "labels.txt"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A dataset of images with one class each, in TFRecords.
+
+    Attributes:
+        name: Of the dataset.
+        sizes: Number of examples of each split.
+        pattern: Of the files of a split, with `%s` for its name.
+        num_classes: Number of classes; labels are 0 to `num_classes` - 1.
+        decoder: Of the examples.
+        items_to_descriptions: What each item is.
+    """
+
+    name: str
+    sizes: Mapping[str, int]
+    pattern: str
+    num_classes: int
+    decoder: TFExampleDecoder
+    items_to_descriptions: Mapping[str, str]
+
+    def get_split(
+        self,
+        split_name: str,
+        dataset_dir: str | None,
+        file_pattern: str | None = None,
+        reader: Any = None,
+    ) -> Dataset:
+        """Returns one split, without opening its files. See `slim_data._datasets`.
+
+        Raises:
+            InputError: There is no such split.
+            DataError: No folder is given.
+        """
+        check_split(self.name, split_name, self.sizes)
+        pattern = (file_pattern or self.pattern).replace("%s", split_name)
+        folder = required_folder(self.name, dataset_dir, f"{pattern} and {LABELS_FILE}")
+        manifest = manifests.read(folder)
+        converted = manifest.splits.get(split_name) if manifest else None
+        return Dataset(
+            data_sources=str(Path(folder) / pattern),
+            reader=reader or tf.compat.v1.TFRecordReader,
+            decoder=self.decoder,
+            num_samples=converted.examples if converted else self.sizes[split_name],
+            items_to_descriptions=self.items_to_descriptions,
+            num_classes=self.num_classes,
+            labels_to_names=read_labels(folder),
+            name=self.name,
+            split=split_name,
+        )
+
+
+def check_split(dataset: str, name: str, splits: Mapping[str, Any]) -> None:
+    """Raises InputError unless a dataset has a split of this name."""
+    if name not in splits:
+        raise InputError(
+            f"dataset {dataset} has no split {name!r}. Close: {nearest(name, splits)}. "
+            f"It has {', '.join(splits)}"
+        )
+
+
+def required_folder(dataset: str, folder: str | None, contents: str) -> str:
+    """Returns a folder that must be given and be there.
+
+    Raises:
+        DataError: It is not.
+    """
+    if folder is None:
+        raise DataError(
+            f"dataset {dataset} needs its folder: give --dataset-dir (dataset_dir=) with {contents}"
+        )
+    if "://" not in folder and not Path(folder).is_dir():
+        raise DataError(f"dataset {dataset}: there is no folder {folder}")
+    return folder
+
+
+def image_decoder(
+    shape: Sequence[int] | None = None,
+    image_format: str = "jpeg",
+    channels: int = 3,
+    more_features: Mapping[str, Any] | None = None,
+    more_handlers: Mapping[str, Any] | None = None,
+) -> TFExampleDecoder:
+    """Returns the decoder of examples with `image/encoded` and `image/class/label`.
+
+    Args:
+        shape: Of every image, or None where they differ.
+        image_format: Of images that do not say it.
+        channels: To decode to, where `shape` does not say it.
+        more_features: Further features to parse.
+        more_handlers: Handlers of further items.
+    """
+    keys_to_features = {
+        "image/encoded": tf.io.FixedLenFeature([], tf.string),
+        "image/format": tf.io.FixedLenFeature([], tf.string, default_value=image_format),
+        "image/class/label": tf.io.FixedLenFeature([], tf.int64),
+        **(more_features or {}),
+    }
+    items_to_handlers = {
+        "image": Image(shape=shape, channels=shape[-1] if shape else channels),
+        "label": Tensor("image/class/label"),
+        **(more_handlers or {}),
+    }
+    return TFExampleDecoder(keys_to_features, items_to_handlers)
+
+
+def read_labels(dataset_dir: str) -> dict[int, str] | None:
+    """Returns the names of the classes, from the lines `0:daisy` of labels.txt, if it is there.
+
+    Raises:
+        DataError: A line is not of that form.
+    """
+    path = Path(dataset_dir) / LABELS_FILE
+    if not path.is_file():
+        return None
+    names = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        label, colon, name = line.partition(":")
+        if line and not (colon and label.strip().isdigit()):
+            raise DataError(f"{path}, line {number}: {line!r} is not of the form 0:name")
+        if line:
+            names[int(label)] = name
+    return names
+
+
+def write_labels(folder: str | Path, classes: Sequence[str]) -> None:
+    """Writes labels.txt."""
+    lines = [f"{label}:{name}\n" for label, name in enumerate(classes)]
+    manifests.write_whole(Path(folder) / LABELS_FILE, "".join(lines))

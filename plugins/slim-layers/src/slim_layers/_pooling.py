@@ -1,0 +1,220 @@
+"""Pooling: the largest or the mean value of each window."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from slim_layers._convolution import (
+    CHANNELS_FIRST,
+    CHANNELS_LAST,
+    Ints,
+    check_data_format,
+    check_fit,
+    check_padding,
+)
+from slim_layers._layer import Collections, Layer
+from slimcore import add_arg_scope
+
+
+@add_arg_scope
+def max_pool2d(
+    inputs: tf.Tensor,
+    kernel_size: Ints,
+    stride: Ints = 2,
+    padding: str = "VALID",
+    data_format: str = "NHWC",
+    outputs_collections: Collections = None,
+    scope: Any = None,
+) -> tf.Tensor:
+    """Keeps the largest value of each window of images.
+
+    Args:
+        inputs: Tensor [N, H, W, C], or [N, C, H, W] with data_format="NCHW".
+        kernel_size: Size of the window, one number or [height, width].
+        stride: Step, one number or [vertical, horizontal].
+        padding: "VALID" or "SAME".
+        data_format: "NHWC" or "NCHW".
+        outputs_collections: Collections for the outputs.
+        scope: Name of the ops, `MaxPool2D` by default.
+
+    Returns:
+        Tensor like `inputs`; an axis of size n becomes ceil(n / stride) with "SAME" and
+        ceil((n - kernel_size + 1) / stride) with "VALID".
+
+    Raises:
+        ShapeError: The rank is not 4, or the window does not fit.
+        InputError: An argument is none of those allowed.
+    """
+    layer = Layer("max_pool2d", "MaxPool2D", inputs, scope)
+    return _pool(layer, _max2d, 2, kernel_size, stride, padding, data_format, outputs_collections)
+
+
+@add_arg_scope
+def avg_pool2d(
+    inputs: tf.Tensor,
+    kernel_size: Ints,
+    stride: Ints = 2,
+    padding: str = "VALID",
+    data_format: str = "NHWC",
+    outputs_collections: Collections = None,
+    scope: Any = None,
+) -> tf.Tensor:
+    """Takes the mean of each window of images, not counting padding; see `max_pool2d`.
+
+    The default scope is `AvgPool2D`.
+    """
+    layer = Layer("avg_pool2d", "AvgPool2D", inputs, scope)
+    pool_fn = tf.nn.avg_pool2d
+    return _pool(layer, pool_fn, 2, kernel_size, stride, padding, data_format, outputs_collections)
+
+
+@add_arg_scope
+def max_pool3d(
+    inputs: tf.Tensor,
+    kernel_size: Ints,
+    stride: Ints = 2,
+    padding: str = "VALID",
+    data_format: str = "NDHWC",
+    outputs_collections: Collections = None,
+    scope: Any = None,
+) -> tf.Tensor:
+    """Keeps the largest value of each window of volumes; see `max_pool2d`.
+
+    Args:
+        inputs: Tensor [N, D, H, W, C], or [N, C, D, H, W] with data_format="NCDHW".
+        kernel_size: Size of the window, one number or three.
+        stride: Step, one number or three.
+        padding: "VALID" or "SAME".
+        data_format: "NDHWC" or "NCDHW".
+        outputs_collections: Collections for the outputs.
+        scope: Name of the ops, `MaxPool3D` by default.
+    """
+    layer = Layer("max_pool3d", "MaxPool3D", inputs, scope)
+    return _pool(layer, _max3d, 3, kernel_size, stride, padding, data_format, outputs_collections)
+
+
+@add_arg_scope
+def avg_pool3d(
+    inputs: tf.Tensor,
+    kernel_size: Ints,
+    stride: Ints = 2,
+    padding: str = "VALID",
+    data_format: str = "NDHWC",
+    outputs_collections: Collections = None,
+    scope: Any = None,
+) -> tf.Tensor:
+    """Takes the mean of each window of volumes, not counting padding; see `max_pool3d`.
+
+    The default scope is `AvgPool3D`.
+    """
+    layer = Layer("avg_pool3d", "AvgPool3D", inputs, scope)
+    pool_fn = tf.nn.avg_pool3d
+    return _pool(layer, pool_fn, 3, kernel_size, stride, padding, data_format, outputs_collections)
+
+
+@add_arg_scope
+def pool(
+    inputs: tf.Tensor,
+    kernel_size: Ints,
+    pooling_type: str,
+    padding: str = "VALID",
+    data_format: str | None = None,
+    dilation_rate: Ints = 1,
+    stride: Ints = 1,
+    outputs_collections: Collections = None,
+    scope: Any = None,
+) -> tf.Tensor:
+    """Pools over one, two or three axes, whose windows may be dilated.
+
+    Args:
+        inputs: Tensor of rank 3, 4 or 5, with channels last unless `data_format` begins with "NC".
+        kernel_size: Size of the window, one number or one for each axis.
+        pooling_type: "MAX" or "AVG".
+        padding: "VALID" or "SAME".
+        data_format: "NHWC" (default) or "NCHW", and their like for one and three axes.
+        dilation_rate: Dilation, one number or one for each axis. Above 1, `stride` must be 1.
+        stride: Step, one number or one for each axis.
+        outputs_collections: Collections for the outputs.
+        scope: Name of the ops, `max_pool` or `avg_pool` by default.
+
+    Returns:
+        Tensor like `inputs`, with sizes as in `max_pool2d` for the span of the window.
+
+    Raises:
+        ShapeError: The rank is wrong, or the window does not fit.
+        InputError: An argument is none of those allowed.
+    """
+    layer = Layer("pool", f"{str(pooling_type).lower()}_pool", inputs, scope)
+    with layer:
+        layer.check_choice("pooling_type", str(pooling_type).upper(), ("MAX", "AVG"))
+        dims = layer.check_rank(3, 4, 5) - 2
+        first = check_data_format(layer, data_format, dims)
+        check_padding(layer, padding)
+        window = layer.integers("kernel_size", kernel_size, dims)
+        strides = layer.integers("stride", stride, dims)
+        rates = layer.integers("dilation_rate", dilation_rate, dims)
+        if max(strides) > 1 and max(rates) > 1:
+            layer.refuse(
+                "takes a stride or a dilation_rate above 1, not both: "
+                f"stride={stride}, dilation_rate={dilation_rate}"
+            )
+        check_fit(layer, window, rates, padding, first)
+        outputs = tf.nn.pool(
+            layer.inputs,
+            window,
+            pooling_type.upper(),
+            strides=strides,
+            padding=padding.upper(),
+            data_format=(CHANNELS_FIRST if first else CHANNELS_LAST)[dims],
+            dilations=rates,
+        )
+        return layer.finish(outputs, None, outputs_collections)
+
+
+def _pool(
+    layer: Layer,
+    pool_fn: Callable[..., tf.Tensor],
+    dims: int,
+    kernel_size: Ints,
+    stride: Ints,
+    padding: str,
+    data_format: str,
+    outputs_collections: Collections,
+) -> tf.Tensor:
+    with layer:
+        layer.check_rank(dims + 2)
+        first = check_data_format(layer, data_format, dims)
+        check_padding(layer, padding)
+        window = layer.integers("kernel_size", kernel_size, dims)
+        strides = layer.integers("stride", stride, dims)
+        check_fit(layer, window, (1,) * dims, padding, first)
+        outputs = pool_fn(layer.inputs, window, strides, padding.upper(), data_format)
+        return layer.finish(outputs, None, outputs_collections)
+
+
+def _max2d(
+    inputs: tf.Tensor, window: Sequence[int], strides: Sequence[int], padding: str, form: str
+) -> tf.Tensor:
+    if form == "NCHW" and _on_cpu():
+        return _channels_first(tf.nn.max_pool2d, inputs, window, strides, padding)
+    return tf.nn.max_pool2d(inputs, window, strides, padding, form, "MaxPool")
+
+
+def _max3d(
+    inputs: tf.Tensor, window: Sequence[int], strides: Sequence[int], padding: str, form: str
+) -> tf.Tensor:
+    if form == "NCDHW" and _on_cpu():
+        return _channels_first(tf.nn.max_pool3d, inputs, window, strides, padding)
+    return tf.nn.max_pool3d(inputs, window, strides, padding, form, "MaxPool3D")
+
+
+def _on_cpu() -> bool:
+    return not tf.config.list_physical_devices("GPU")
+
+
+def _channels_first(pool_fn: Callable[..., tf.Tensor], inputs: tf.Tensor, *args: Any) -> tf.Tensor:
+    """Pools with the channels moved last, since a CPU has no gradient for channels first."""
+    rank = inputs.shape.rank
+    outputs = pool_fn(tf.transpose(inputs, [0, *range(2, rank), 1]), *args)
+    return tf.transpose(outputs, [0, rank - 1, *range(1, rank - 1)])

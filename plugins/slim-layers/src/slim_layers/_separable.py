@@ -1,0 +1,215 @@
+"""Convolutions of each channel by itself: separable and in-plane."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from slim_layers._convolution import (
+    XAVIER,
+    Ints,
+    check_data_format,
+    check_fit,
+    check_padding,
+)
+from slim_layers._layer import RELU, ZEROS, Collections, Function, Layer, VariablesCollections
+from slimcore import add_arg_scope
+
+
+@add_arg_scope
+def separable_convolution2d(
+    inputs: tf.Tensor,
+    num_outputs: int | None,
+    kernel_size: Ints,
+    depth_multiplier: int = 1,
+    stride: Ints = 1,
+    padding: str = "SAME",
+    data_format: str = "NHWC",
+    rate: Ints = 1,
+    activation_fn: Function = RELU,
+    normalizer_fn: Function = None,
+    normalizer_params: Mapping[str, Any] | None = None,
+    weights_initializer: Any = XAVIER,
+    pointwise_initializer: Any = None,
+    weights_regularizer: Function = None,
+    biases_initializer: Any = ZEROS,
+    biases_regularizer: Function = None,
+    reuse: bool | None = None,
+    variables_collections: VariablesCollections = None,
+    outputs_collections: Collections = None,
+    trainable: bool = True,
+    scope: Any = None,
+) -> tf.Tensor:
+    """Convolves each channel of images by itself, then mixes the channels of each place.
+
+    Variables, under `scope`: `depthwise_weights` [*kernel_size, C, depth_multiplier];
+    `pointwise_weights` [1, 1, C * depth_multiplier, num_outputs], unless `num_outputs` is None;
+    `biases` [channels of the outputs], where there is no `normalizer_fn`.
+
+    Args:
+        inputs: Tensor [N, H, W, C] with C known, or [N, C, H, W] with data_format="NCHW".
+        num_outputs: Channels to mix to; None leaves them as they are, C * depth_multiplier.
+        kernel_size: Size of the kernels, one number or [height, width].
+        depth_multiplier: Kernels for each channel.
+        stride: Step, one number or two equal ones.
+        padding: "SAME" or "VALID".
+        data_format: "NHWC" or "NCHW".
+        rate: Dilation, one number or [vertical, horizontal]. Above 1, `stride` must be 1.
+        activation_fn: Function of the outputs, or None.
+        normalizer_fn: Function to apply in place of biases, such as `slim.batch_norm`.
+        normalizer_params: Further arguments of it.
+        weights_initializer: Of the depthwise weights.
+        pointwise_initializer: Of the pointwise weights; by default `weights_initializer`.
+        weights_regularizer: Of both.
+        biases_initializer: Of the biases; None for no biases.
+        biases_regularizer: Of the biases.
+        reuse: Whether the variables must exist already.
+        variables_collections: Collections for all variables, or a dict of lists by their names.
+        outputs_collections: Collections for the outputs.
+        trainable: Whether the variables are trained.
+        scope: Variable scope, `SeparableConv2d` by default.
+
+    Returns:
+        Tensor like `inputs` with the new channels, and sizes as of `conv2d`.
+
+    Raises:
+        ShapeError: The rank is not 4, C is unknown, or the kernel does not fit.
+        InputError: An argument is none of those allowed.
+
+    Paper: Chollet, "Xception", 2017, arXiv:1610.02357.
+    """
+    layer = Layer(
+        "separable_conv2d",
+        "SeparableConv2d",
+        inputs,
+        scope,
+        reuse,
+        trainable,
+        variables_collections,
+    )
+    with layer:
+        multiplier = layer.positive("depth_multiplier", depth_multiplier)
+        options = _depthwise_options(layer, kernel_size, stride, rate, padding, data_format)
+        first = options["data_format"] == "NCHW"
+        channels = layer.static_dim(1 if first else -1)
+        shape = [*layer.integers("kernel_size", kernel_size, 2), channels, multiplier]
+        weights = layer.variable(
+            "depthwise_weights", shape, weights_initializer, weights_regularizer, "weights"
+        )
+        outputs = tf.nn.depthwise_conv2d(layer.compute(), layer.read(weights), **options)
+        if num_outputs is not None:
+            shape = [1, 1, channels * multiplier, layer.positive("num_outputs", num_outputs)]
+            mixing = layer.variable(
+                "pointwise_weights",
+                shape,
+                pointwise_initializer or weights_initializer,
+                weights_regularizer,
+                "weights",
+            )
+            outputs = tf.nn.conv2d(outputs, layer.read(mixing), 1, "VALID", data_format)
+        outputs = layer.bias_or_normalize(
+            outputs,
+            normalizer_fn,
+            normalizer_params,
+            biases_initializer,
+            biases_regularizer,
+            data_format,
+        )
+        return layer.finish(outputs, activation_fn, outputs_collections)
+
+
+@add_arg_scope
+def convolution2d_in_plane(
+    inputs: tf.Tensor,
+    kernel_size: Ints,
+    stride: Ints = 1,
+    padding: str = "SAME",
+    activation_fn: Function = RELU,
+    normalizer_fn: Function = None,
+    normalizer_params: Mapping[str, Any] | None = None,
+    weights_initializer: Any = XAVIER,
+    weights_regularizer: Function = None,
+    biases_initializer: Any = ZEROS,
+    biases_regularizer: Function = None,
+    reuse: bool | None = None,
+    variables_collections: VariablesCollections = None,
+    outputs_collections: Collections = None,
+    trainable: bool = True,
+    scope: Any = None,
+) -> tf.Tensor:
+    """Convolves every channel of images with the same learned kernel, such as an image gradient.
+
+    Variables, under `scope`: `weights` [*kernel_size, 1, 1]; `biases` [C], where there is no
+    `normalizer_fn`.
+
+    Args:
+        inputs: Tensor [N, H, W, C] with C known.
+        kernel_size: Size of the kernel, one number or [height, width].
+        stride: Step, one number or two equal ones.
+        padding: "SAME" or "VALID".
+        activation_fn: Function of the outputs, or None.
+        normalizer_fn: Function to apply in place of biases, such as `slim.batch_norm`.
+        normalizer_params: Further arguments of it.
+        weights_initializer: Of the weights.
+        weights_regularizer: Of the weights.
+        biases_initializer: Of the biases; None for no biases.
+        biases_regularizer: Of the biases.
+        reuse: Whether the variables must exist already.
+        variables_collections: Collections for all variables, or a dict of lists by their names.
+        outputs_collections: Collections for the outputs.
+        trainable: Whether the variables are trained.
+        scope: Variable scope, `ConvInPlane` by default.
+
+    Returns:
+        Tensor [N, h, w, C], with sizes as of `conv2d`.
+
+    Raises:
+        ShapeError: The rank is not 4, C is unknown, or the kernel does not fit.
+        InputError: An argument is none of those allowed.
+    """
+    layer = Layer(
+        "conv2d_in_plane",
+        "ConvInPlane",
+        inputs,
+        scope,
+        reuse,
+        trainable,
+        variables_collections,
+    )
+    with layer:
+        options = _depthwise_options(layer, kernel_size, stride, 1, padding, "NHWC")
+        shape = [*layer.integers("kernel_size", kernel_size, 2), 1, 1]
+        weights = layer.variable("weights", shape, weights_initializer, weights_regularizer)
+        kernels = tf.tile(layer.read(weights), [1, 1, layer.static_dim(-1), 1])
+        outputs = tf.nn.depthwise_conv2d(layer.compute(), kernels, **options)
+        outputs = layer.bias_or_normalize(
+            outputs, normalizer_fn, normalizer_params, biases_initializer, biases_regularizer
+        )
+        return layer.finish(outputs, activation_fn, outputs_collections)
+
+
+separable_conv2d = separable_convolution2d
+conv2d_in_plane = convolution2d_in_plane
+
+
+def _depthwise_options(
+    layer: Layer, kernel_size: Ints, stride: Ints, rate: Ints, padding: str, data_format: str
+) -> dict[str, Any]:
+    """Returns the checked arguments of `tf.nn.depthwise_conv2d`."""
+    layer.check_rank(4)
+    first = check_data_format(layer, data_format, 2)
+    check_padding(layer, padding)
+    kernel = layer.integers("kernel_size", kernel_size, 2)
+    strides = layer.integers("stride", stride, 2)
+    rates = layer.integers("rate", rate, 2)
+    if strides[0] != strides[1]:
+        layer.refuse(f"got stride={stride}; it takes one number or two equal ones")
+    if strides[0] > 1 and max(rates) > 1:
+        layer.refuse(f"takes a stride or a rate above 1, not both: stride={stride}, rate={rate}")
+    check_fit(layer, kernel, rates, padding, first)
+    return {
+        "strides": [1, 1, *strides] if first else [1, *strides, 1],
+        "padding": padding.upper(),
+        "data_format": data_format,
+        "dilations": rates,
+    }

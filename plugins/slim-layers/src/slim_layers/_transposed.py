@@ -1,0 +1,226 @@
+"""Transposed convolutions, which enlarge."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from slim_layers._convolution import (
+    CHANNELS_FIRST,
+    CHANNELS_LAST,
+    XAVIER,
+    Ints,
+    check_data_format,
+    check_padding,
+)
+from slim_layers._layer import RELU, ZEROS, Collections, Function, Layer, VariablesCollections
+from slimcore import add_arg_scope
+
+
+@add_arg_scope
+def convolution2d_transpose(
+    inputs: tf.Tensor,
+    num_outputs: int,
+    kernel_size: Ints,
+    stride: Ints = 1,
+    padding: str = "SAME",
+    data_format: str = "NHWC",
+    activation_fn: Function = RELU,
+    normalizer_fn: Function = None,
+    normalizer_params: Mapping[str, Any] | None = None,
+    weights_initializer: Any = XAVIER,
+    weights_regularizer: Function = None,
+    biases_initializer: Any = ZEROS,
+    biases_regularizer: Function = None,
+    reuse: bool | None = None,
+    variables_collections: VariablesCollections = None,
+    outputs_collections: Collections = None,
+    trainable: bool = True,
+    scope: Any = None,
+) -> tf.Tensor:
+    """Spreads each place of images over a learned kernel: the gradient of a `conv2d`.
+
+    Variables, under `scope`: `weights` [*kernel_size, num_outputs, C]; `biases` [num_outputs],
+    where there is no `normalizer_fn`.
+
+    Args:
+        inputs: Tensor [N, H, W, C] with C known, or [N, C, H, W] with data_format="NCHW".
+        num_outputs: Number of kernels.
+        kernel_size: Size of the kernels, one number or [height, width].
+        stride: Enlargement, one number or [vertical, horizontal].
+        padding: "SAME" or "VALID", as of the `conv2d` whose gradient this is.
+        data_format: "NHWC" or "NCHW".
+        activation_fn: Function of the outputs, or None.
+        normalizer_fn: Function to apply in place of biases, such as `slim.batch_norm`.
+        normalizer_params: Further arguments of it.
+        weights_initializer: Of the weights.
+        weights_regularizer: Of the weights.
+        biases_initializer: Of the biases; None for no biases.
+        biases_regularizer: Of the biases.
+        reuse: Whether the variables must exist already.
+        variables_collections: Collections for all variables, or a dict of lists by their names.
+        outputs_collections: Collections for the outputs.
+        trainable: Whether the variables are trained.
+        scope: Variable scope, `Conv2d_transpose` by default.
+
+    Returns:
+        Tensor like `inputs`, with `num_outputs` channels; an axis of size n becomes n * stride with
+        "SAME" and n * stride + max(kernel_size - stride, 0) with "VALID".
+
+    Raises:
+        ShapeError: The rank is not 4, or C is unknown.
+        InputError: An argument is none of those allowed.
+    """
+    layer = Layer(
+        "conv2d_transpose",
+        "Conv2d_transpose",
+        inputs,
+        scope,
+        reuse,
+        trainable,
+        variables_collections,
+    )
+    with layer:
+        outputs = _transposed(
+            layer,
+            2,
+            num_outputs,
+            kernel_size,
+            stride,
+            padding,
+            data_format,
+            weights_initializer,
+            weights_regularizer,
+        )
+        outputs = layer.bias_or_normalize(
+            outputs,
+            normalizer_fn,
+            normalizer_params,
+            biases_initializer,
+            biases_regularizer,
+            data_format,
+        )
+        return layer.finish(outputs, activation_fn, outputs_collections)
+
+
+@add_arg_scope
+def convolution3d_transpose(
+    inputs: tf.Tensor,
+    num_outputs: int,
+    kernel_size: Ints,
+    stride: Ints = 1,
+    padding: str = "SAME",
+    data_format: str = "NDHWC",
+    activation_fn: Function = RELU,
+    normalizer_fn: Function = None,
+    normalizer_params: Mapping[str, Any] | None = None,
+    weights_initializer: Any = XAVIER,
+    weights_regularizer: Function = None,
+    biases_initializer: Any = ZEROS,
+    biases_regularizer: Function = None,
+    reuse: bool | None = None,
+    variables_collections: VariablesCollections = None,
+    outputs_collections: Collections = None,
+    trainable: bool = True,
+    scope: Any = None,
+) -> tf.Tensor:
+    """Spreads each place of volumes over a learned kernel; see `conv2d_transpose`.
+
+    Variables, under `scope` (`Conv3d_transpose` by default): `weights` [*kernel_size, num_outputs,
+    C]; `biases` [num_outputs], where there is no `normalizer_fn`.
+
+    Args:
+        inputs: Tensor [N, D, H, W, C] with C known, or [N, C, D, H, W] with data_format="NCDHW".
+
+    Raises:
+        ShapeError: The rank is not 5, or C is unknown.
+        InputError: An argument is none of those allowed.
+    """
+    layer = Layer(
+        "conv3d_transpose",
+        "Conv3d_transpose",
+        inputs,
+        scope,
+        reuse,
+        trainable,
+        variables_collections,
+    )
+    with layer:
+        outputs = _transposed(
+            layer,
+            3,
+            num_outputs,
+            kernel_size,
+            stride,
+            padding,
+            data_format,
+            weights_initializer,
+            weights_regularizer,
+        )
+        outputs = layer.bias_or_normalize(
+            outputs,
+            normalizer_fn,
+            normalizer_params,
+            biases_initializer,
+            biases_regularizer,
+            data_format,
+        )
+        return layer.finish(outputs, activation_fn, outputs_collections)
+
+
+def _transposed(
+    layer: Layer,
+    dims: int,
+    num_outputs: int,
+    kernel_size: Ints,
+    stride: Ints,
+    padding: str,
+    data_format: str,
+    weights_initializer: Any,
+    weights_regularizer: Function,
+) -> tf.Tensor:
+    layer.check_rank(dims + 2)
+    first = check_data_format(layer, data_format, dims)
+    check_padding(layer, padding)
+    kernel = layer.integers("kernel_size", kernel_size, dims)
+    strides = layer.integers("stride", stride, dims)
+    channels = layer.static_dim(1 if first else -1)
+    depth = layer.positive("num_outputs", num_outputs)
+    weights = layer.variable(
+        "weights", [*kernel, depth, channels], weights_initializer, weights_regularizer
+    )
+    shape = _output_shape(layer, kernel, strides, padding.upper(), depth, first)
+    transpose = tf.nn.conv2d_transpose if dims == 2 else tf.nn.conv3d_transpose
+    outputs = transpose(
+        layer.compute(),
+        layer.read(weights),
+        shape,
+        strides,
+        padding.upper(),
+        (CHANNELS_FIRST if first else CHANNELS_LAST)[dims],
+    )
+    outputs.set_shape([n if isinstance(n, int) else None for n in shape])
+    return outputs
+
+
+def _output_shape(
+    layer: Layer,
+    kernel: Sequence[int],
+    strides: Sequence[int],
+    padding: str,
+    depth: int,
+    first: bool,
+) -> list[Any]:
+    """Returns the sizes of the outputs: integers where they are known, else scalar tensors."""
+    sizes: list[Any] = layer.inputs.shape.as_list()
+    if None in sizes:
+        at_run_time = tf.shape(layer.inputs)
+        sizes = [at_run_time[i] if n is None else n for i, n in enumerate(sizes)]
+    for axis, k, step in zip(range(2 if first else 1, len(sizes)), kernel, strides, strict=False):
+        sizes[axis] = sizes[axis] * step + (0 if padding == "SAME" else max(k - step, 0))
+    sizes[1 if first else -1] = depth
+    return sizes
+
+
+conv2d_transpose = convolution2d_transpose
+conv3d_transpose = convolution3d_transpose

@@ -1,0 +1,1 @@
+"""Evaluation of checkpoints, in a graph and on functions of a batch."""

@@ -1,0 +1,171 @@
+"""The steps of a run in a graph, from the opening of its session to the end of its threads."""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import tensorflow as tf
+
+from slim_learning.graph.saver import Keeper
+from slim_learning.graph.scaffold import Parts
+from slim_learning.graph.sessions import open_session, wait_for_step
+from slim_learning.run.run_record import Record
+from slim_learning.run.signals import StopSignals
+from slim_learning.training_loop.step_errors import raise_explained
+from slimcore.errors import DataError, InputError
+from slimcore.events import Run, followed_by, tell
+
+v1 = tf.compat.v1
+
+# How long threads that fill queues may take to end: in good order, and after an error.
+SECONDS_OF_GRACE = 120
+SECONDS_AFTER_AN_ERROR = 5
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the steps are taken: the arguments of `train` about its session."""
+
+    master: str
+    is_chief: bool
+    config: Any
+    wrapper: Callable[[Any], Any] | None
+    ignores_live_threads: bool
+
+
+class Running:
+    """Runs steps until one says to stop, the input ends, or a signal comes."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        step: Callable[[Any], tuple[Any, bool]],
+        run: Run,
+        place: Place,
+        keeper: Callable[[Run], Keeper] | None,
+    ) -> None:
+        """Opens nothing yet.
+
+        Args:
+            parts: The parts of the run.
+            step: Takes a step in a session, and returns the loss and whether to end.
+            run: The run; its logdir is "" where there is none.
+            place: Where the steps are taken.
+            keeper: Makes what saves and summarizes; None where another worker does, or none.
+        """
+        self._parts = parts
+        self._step = step
+        self._run = run
+        self._place = place
+        self._keeper = keeper
+        self._loss: Any = None
+
+    def go(self, startup_delay_steps: int = 0) -> Any:
+        """Runs to the end, and returns the last loss.
+
+        Args:
+            startup_delay_steps: The global step at which a worker that is not the chief begins.
+        """
+        while True:
+            try:
+                return self._in_a_session(startup_delay_steps)
+            except tf.errors.AbortedError as error:
+                # A process that holds variables was started anew.
+                v1.logging.info("the session was aborted, and is opened anew: %s", error.message)
+
+    def _in_a_session(self, startup_delay_steps: int) -> Any:
+        place, signals = self._place, StopSignals()
+        session, restored = open_session(
+            self._parts, place.master, place.is_chief, self._run.logdir or None, place.config
+        )
+        with contextlib.closing(session), signals:
+            first_step = int(session.run(self._parts.global_step))
+            run = dataclasses.replace(self._run, first_step=first_step)
+            keeper = self._keeper(run) if self._keeper else None
+            with _told(run, keeper, signals), self._threads(session) as coordinator:
+                if keeper:
+                    keeper.begin(session, restored)
+                if not place.is_chief and startup_delay_steps:
+                    end = min(startup_delay_steps, run.number_of_steps or startup_delay_steps)
+                    wait_for_step(session, self._parts.global_step, end, coordinator.wait_for_stop)
+                self._take_steps(session, run, keeper, coordinator, signals)
+        signals.leave()
+        return self._loss
+
+    def _take_steps(
+        self,
+        session: Any,
+        run: Run,
+        keeper: Keeper | None,
+        coordinator: Any,
+        signals: StopSignals,
+    ) -> None:
+        wrapped = self._place.wrapper(session) if self._place.wrapper else session
+        ended, taken = run.number_of_steps is not None and run.first_step >= run.number_of_steps, 0
+        try:
+            while not (ended or signals.received or coordinator.should_stop()):
+                self._loss, ended = self._step(wrapped)
+                taken += 1
+                if keeper:
+                    keeper.after_step(session, self._loss)
+        except tf.errors.OutOfRangeError as error:
+            if not taken:
+                coordinator.request_stop()
+                coordinator.join()  # raises what a thread that reads the input met with
+                raise DataError(
+                    "the input gave no batch: it is empty, or holds fewer examples than a batch"
+                ) from error
+        except (tf.errors.InvalidArgumentError, tf.errors.FailedPreconditionError) as error:
+            self._explain(error, session, keeper)
+        if keeper:
+            keeper.end(session, self._loss)
+
+    def _explain(self, error: tf.errors.OpError, session: Any, keeper: Keeper | None) -> NoReturn:
+        if "iterator has not been initialized" in str(error.message):
+            raise InputError(
+                "an iterator of the input is not initialized; add iterator.initializer to "
+                "tf.compat.v1.GraphKeys.TABLE_INITIALIZERS, or make a one-shot iterator"
+            ) from error
+        step = int(session.run(self._parts.global_step)) + 1
+        raise_explained(error, step, keeper.latest if keeper else None, None)
+
+    @contextlib.contextmanager
+    def _threads(self, session: Any) -> Iterator[Any]:
+        """Fills the graph's queues meanwhile; yields the coordinator of the threads that do."""
+        coordinator = v1.train.Coordinator()
+        with self._parts.graph.as_default():
+            threads = []
+            if v1.get_collection(v1.GraphKeys.QUEUE_RUNNERS):
+                threads += v1.train.start_queue_runners(session, coordinator, daemon=True)
+            for tokens, runner in self._parts.synchronizers:
+                threads += runner.create_threads(session, coordinator, daemon=True, start=True)
+                session.run(tokens)
+        try:
+            yield coordinator
+        except BaseException:
+            coordinator.request_stop()
+            session.close()
+            with contextlib.suppress(Exception):  # the error in the block is the one to see
+                coordinator.join(threads, SECONDS_AFTER_AN_ERROR, ignore_live_threads=True)
+            raise
+        coordinator.request_stop()
+        session.close()  # which ends what a thread may be waiting for
+        coordinator.join(threads, SECONDS_OF_GRACE, self._place.ignores_live_threads)
+
+
+@contextlib.contextmanager
+def _told(run: Run, keeper: Keeper | None, signals: StopSignals) -> Iterator[None]:
+    """Tells the start and the end of a run to its followers, of which `run.json` is one."""
+    if keeper is None:
+        yield
+        return
+    with followed_by(*([] if "://" in run.logdir else [Record()])):
+        status = "failed"
+        tell("slim_run_started", run=run)
+        try:
+            yield
+            status = "interrupted" if signals.received else "completed"
+        finally:
+            tell("slim_run_ended", run=run, status=status, results=dict(keeper.results))

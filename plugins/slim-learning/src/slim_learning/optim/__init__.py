@@ -1,0 +1,1 @@
+"""Gradients, optimizers, learning rates and moving averages of weights."""

@@ -1,0 +1,1 @@
+"""What a run is on disk: its record, checkpoints, position in the data, results and signals."""

@@ -1,0 +1,1 @@
+"""Training on functions of a batch: the train op and the loop."""

@@ -1,0 +1,391 @@
+"""A step of training as an object: `create_train_op` on a function of a batch."""
+
+import contextvars
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from slim_learning.optim.adapters import adapted
+from slim_learning.optim.ema import MovingAverages
+from slim_learning.optim.gradients import clip_gradient_norms, multiply_gradients, scaled
+from slim_learning.optim.variable_filter import chosen
+from slimcore.collections import collecting
+from slimcore.errors import InputError
+from slimcore.global_step import counting
+from slimcore.module import MODULES
+from slimcore.randomness import seeded
+from slimcore.variables import variable_name
+
+LossFn = Callable[[Any], tf.Tensor]
+NOT_FINITE = "the loss is inf or nan"
+_SAME = tf.VariableAggregation.ONLY_FIRST_REPLICA
+_PART = tf.TensorSpec([], tf.int32)
+
+
+class TrainOp:
+    """One step: the loss of a batch, its gradients, and the update of the variables.
+
+    Called with a batch, it takes one step and returns the loss. `slim.learning.train` runs many.
+    The loss function is traced as it is written, as a `slim.Module` is: conditions on tensors need
+    `tf.cond`, or `@tf.function` on the function that has them.
+
+    Attributes:
+        global_step: int64 variable, the number of steps taken.
+        optimizer: The optimizer given.
+        loss: float32 variable, the loss of the last step.
+        examples: int64 variable, the number of examples that all steps saw.
+        skipped: int64 variable, the number of steps whose update was left out, in this process.
+        batches_a_step: How many batches a step takes.
+        non_finite: What happens where a loss or gradient is no number: "stop", "skip", "roll_back".
+        checks: Whether such a loss ends the step with an error.
+    """
+
+    def __init__(
+        self,
+        loss_fn: LossFn,
+        optimizer: Any,
+        global_step: tf.Variable | None = None,
+        variables_to_train: Sequence[Any] | None = None,
+        clip_gradient_norm: float = 0,
+        gradient_multipliers: Mapping[Any, Any] | None = None,
+        check_numerics: bool = True,
+        jit_compile: bool = False,
+        accumulate_steps: int = 1,
+        moving_average_decay: float | None = None,
+        non_finite: str = "stop",
+    ) -> None:
+        """Keeps what a step is made of; its first use traces it and makes the variables.
+
+        Args:
+            loss_fn: From a batch to a scalar loss.
+            optimizer: Of `tf.keras.optimizers` or `tf.compat.v1.train`. Its learning rate may be a
+                schedule of Keras, or, of the latter, a function that reads
+                `slim.get_global_step()`.
+            global_step: int64 variable to count the steps in; one is made by default.
+            variables_to_train: Variables, or names of variables or scopes; all by default.
+            clip_gradient_norm: The largest L2 norm that each gradient keeps; 0 leaves them.
+            gradient_multipliers: Factors by variable, by its name, or by a scope for all in it, so
+                that layers learn at rates of their own.
+            check_numerics: Whether an infinite loss, or one that is no number, is an error.
+            jit_compile: Whether XLA compiles the step.
+            accumulate_steps: The number of batches to one update, whose gradients are averaged.
+                The global step counts updates.
+            moving_average_decay: Of the moving averages of trained weights, between 0 and 1; they
+                are kept in checkpoints as `<name>/ExponentialMovingAverage`. None keeps none.
+            non_finite: What happens where the loss is infinite or no number. "stop" ends the run;
+                "skip" leaves out the update, of a gradient of that kind too, counts it in
+                `skipped` and leaves moving statistics as they were; "roll_back" lets
+                `slim.learning.train` return to the last checkpoint and go on in the data.
+
+        Raises:
+            InputError: An option is out of its range, or the optimizer is none.
+        """
+        if non_finite not in ("stop", "skip", "roll_back"):
+            raise InputError(f'non_finite is "stop", "skip" or "roll_back", not {non_finite!r}')
+        if accumulate_steps < 1:
+            raise InputError(f"accumulate_steps is {accumulate_steps}, and must be at least 1")
+        self.optimizer = optimizer
+        self.batches_a_step = accumulate_steps
+        self.non_finite = non_finite
+        self.checks = check_numerics and non_finite != "skip"
+        self._adapted = adapted(optimizer)
+        self._loss_fn = loss_fn
+        self._to_train = variables_to_train
+        self._max_norm = clip_gradient_norm
+        self._multipliers = gradient_multipliers
+        self._averages = MovingAverages(moving_average_decay) if moving_average_decay else None
+        self._strategy = tf.distribute.get_strategy()
+        with self._strategy.scope():
+            self.global_step = _counter("global_step", 0) if global_step is None else global_step
+            # Follows from `tf.random.set_seed`. With the step, it seeds each step's random draws.
+            seed = tf.random.uniform([], maxval=tf.int64.max, dtype=tf.int64)
+            self._seed = _counter("random_seed", seed)
+            # Of this process alone: what the last step and all steps saw, to be read at leisure.
+            self.loss = tf.Variable(0.0, trainable=False, aggregation=_SAME)
+            self.examples = _counter("examples", 0)
+            self.skipped = _counter("skipped", 0)
+        self._jit = jit_compile or None
+        self._many = tf.function(self._steps)
+        self._built = False
+        self._kept: dict[str, Any] = {}
+        self._trained: dict[str, Any] = {}
+        self._with_gradient: list[Any] = []
+        self._made: list[Any] = []
+
+    @property
+    def strategy(self) -> tf.distribute.Strategy:
+        """The `tf.distribute` strategy that was in force when this was made."""
+        return self._strategy
+
+    @property
+    def trained_variables(self) -> dict[str, Any]:
+        """The variables that the optimizer updates, by name; known once it is built."""
+        return dict(self._trained)
+
+    @property
+    def model_variables(self) -> dict[str, Any]:
+        """The variables of the networks called by the loss function, by name, once it is built."""
+        return dict(self._kept)
+
+    @property
+    def named_variables(self) -> dict[str, Any]:
+        """All that a checkpoint keeps: networks, averages, optimizer, step and random seed."""
+        return {
+            **self._kept,
+            **self.moving_averages,
+            **self._adapted.state(self._trained, self._made),
+            "global_step": self.global_step,
+            "random_seed": self._seed,
+        }
+
+    @property
+    def moving_averages(self) -> dict[str, Any]:
+        """The moving averages of the trained variables, by their names in a checkpoint."""
+        return self._averages.named_variables if self._averages else {}
+
+    def begin_averages(self, but: Collection[str] = ()) -> None:
+        """Sets the moving averages, less those named, to the present values of the weights."""
+        if self._averages:
+            self._averages.begin(but)
+
+    def learning_rate(self) -> float | None:
+        """Returns the present learning rate, where the optimizer tells it."""
+        rate = self._adapted.learning_rate()
+        return None if rate is None else float(tf.convert_to_tensor(rate).numpy())
+
+    def __call__(self, *batches: Any) -> tf.Tensor:
+        """Takes one step on a batch, or on as many as `accumulate_steps` says; returns the loss."""
+        if len(batches) != self.batches_a_step:
+            raise InputError(
+                f"a step of this train op takes {self.batches_a_step} batches "
+                f"(accumulate_steps), and got {len(batches)}"
+            )
+        self.build(tf.nest.map_structure(tf.type_spec_from_value, batches[0]))
+        if self.batches_a_step == 1:
+            return self._whole_step(batches[0])
+        return self._update_from(self._sums(iter(batches).__next__, range(1, len(batches))))
+
+    def build(self, element_spec: Any) -> None:
+        """Traces the step, which makes all variables with their first values, and runs nothing.
+
+        Args:
+            element_spec: What a batch looks like; a dataset has it as `element_spec`.
+
+        Raises:
+            InputError: The loss is no scalar, or depends on no variable.
+        """
+        if self._built:
+            return
+
+        def note(next_creator: Callable[..., Any], **kwargs: Any) -> Any:
+            self._made.append(next_creator(**kwargs))
+            return self._made[-1]
+
+        with self._strategy.scope(), tf.variable_creator_scope(note):
+            if self.non_finite == "skip":
+                # What must be put back after such a loss is known only once it has been traced.
+                self._traced(self._gradients, element_spec, _PART, jit_compile=None)
+            if self.batches_a_step == 1:
+                self._whole_step = self._traced(self._step, element_spec)
+            else:
+                self._gradients_of = self._traced(self._gradients, element_spec, _PART)
+                found = self._gradients_of.structured_outputs
+                specs = tf.nest.map_structure(tf.type_spec_from_value, found)
+                self._update_from = self._traced(self._update, specs)
+        known = {id(v) for v in [*self._kept.values(), *self.moving_averages.values()]}
+        self._made = [v for v in self._made if id(v) not in known]
+        self._built = True
+
+    def _traced(self, function: Callable[..., Any], *specs: Any, **options: Any) -> Any:
+        options = {"jit_compile": self._jit, **options}
+        return tf.function(function, autograph=False, **options).get_concrete_function(*specs)
+
+    def run(self, iterator: Any, steps: int) -> None:
+        """Takes steps without coming back to Python in between.
+
+        Args:
+            iterator: Of the batches.
+            steps: How many to take.
+        """
+        self._many(iterator, tf.constant(steps))
+
+    def _steps(self, iterator: Any, steps: tf.Tensor) -> None:
+        for _ in tf.range(steps):
+            if self.batches_a_step == 1:
+                self._whole_step(next(iterator))
+            else:
+                parts = tf.range(1, self.batches_a_step)
+                self._update_from(self._sums(lambda: next(iterator), parts))
+
+    def _sums(self, next_batch: Callable[[], Any], parts: Any) -> Any:
+        """Returns what the batches of a step add up to."""
+        sums = self._gradients_of(next_batch(), tf.constant(0))
+        for part in parts:
+            more = self._gradients_of(next_batch(), tf.cast(part, tf.int32))
+            sums = tf.nest.map_structure(tf.add, sums, more)
+        return sums
+
+    def _step(self, batch: Any) -> tf.Tensor:
+        return self._update(self._gradients(batch, tf.constant(0)))
+
+    def _gradients(
+        self, batch: Any, part: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+        """Returns loss and gradients, means over the batch, and its number of examples.
+
+        Args:
+            batch: Of one replica or of all.
+            part: The number of the batch among those of its step.
+        """
+        strategy, context = self._strategy, contextvars.copy_context()
+        before = [(v, tf.identity(v)) for v in self._moving_statistics()]
+        # The context is a mapping, which strategy.run would take apart were it an argument.
+        losses, counts, gradients = strategy.run(
+            lambda b: self._in_replica(b, part, context), args=(batch,)
+        )
+        loss = strategy.reduce(tf.distribute.ReduceOp.MEAN, losses, axis=None)
+        count = strategy.reduce(tf.distribute.ReduceOp.SUM, counts, axis=None)
+        # The replicas have averaged them, so that all hold the same.
+        gradients = [strategy.experimental_local_results(g)[0] for g in gradients]
+        if before:
+            finite = _all_finite([loss, *gradients])
+            for v, value in before:
+                v.assign(tf.where(finite, v, value))
+        if self.batches_a_step > 1:
+            gradients = [tf.convert_to_tensor(g) for g in gradients]
+        return loss, count, gradients
+
+    def _moving_statistics(self) -> list[Any]:
+        """Returns what a step changes beside the trained weights, where that may be put back."""
+        if self.non_finite != "skip":
+            return []
+        trained = {id(v) for v in self._trained.values()}
+        others = [v for v in self._kept.values() if id(v) not in trained]
+        return [v for v in others if not v.trainable and v.dtype.is_floating]
+
+    def _in_replica(
+        self, batch: Any, part: tf.Tensor, context: contextvars.Context
+    ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+        # A replica runs in a thread of its own, which would not see the arg_scopes in force.
+        for variable, value in context.items():
+            variable.set(value)
+        replica = tf.distribute.get_replica_context()
+        seed = tf.stack([self._seed, self.global_step])
+        seed = tf.random.experimental.stateless_fold_in(seed, replica.replica_id_in_sync_group)
+        if self.batches_a_step > 1:
+            seed = tf.random.experimental.stateless_fold_in(seed, part)
+        with (
+            counting(self.global_step),
+            collecting() as gathered,
+            seeded(seed),
+            tf.GradientTape() as tape,
+        ):
+            loss = _checked_loss(self._loss_fn(batch))
+        self._keep(gathered.get(MODULES), tape.watched_variables())
+        variables = list(self._trained.values())
+        pairs = zip(tape.gradient(loss, variables), variables, strict=True)
+        pairs = [(gradient, v) for gradient, v in pairs if gradient is not None]
+        if not pairs:
+            raise InputError("the loss depends on no variable that is trained; nothing would learn")
+        gradients, self._with_gradient = (list(each) for each in zip(*pairs, strict=True))
+        if self._strategy.num_replicas_in_sync > 1:
+            # Clipping needs the gradient of the whole batch.
+            gradients = replica.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
+        return tf.cast(loss, tf.float32), _count(batch), gradients
+
+    def _update(self, found: tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]) -> tf.Tensor:
+        """Updates the variables by what `_gradients` found in the batches of a step."""
+        loss, count, gradients = found
+        if self.batches_a_step > 1:
+            loss = loss / self.batches_a_step
+            gradients = [scaled(g, 1 / self.batches_a_step) for g in gradients]
+        build = tf.autograph.experimental.do_not_convert(self._adapted.build)
+        build(self._with_gradient)
+        if self._averages:
+            self._averages.build(self._trained)
+        if self.checks:
+            loss = tf.debugging.check_numerics(loss, NOT_FINITE)
+        # A step whose batch or loss failed is not counted, by the optimizer neither.
+        with tf.control_dependencies([loss]):
+            if self.non_finite == "skip":
+                finite = _all_finite([loss, *gradients])
+                tf.cond(finite, lambda: self._apply(loss, _in_branch(gradients)), lambda: None)
+                self.skipped.assign_add(tf.cast(tf.logical_not(finite), tf.int64))
+            else:
+                self._apply(loss, gradients)
+            self.loss.assign(loss)
+            self.examples.assign_add(count)
+            self.global_step.assign_add(1)
+        return loss
+
+    def _apply(self, loss: tf.Tensor, gradients: Sequence[Any]) -> None:
+        context = contextvars.copy_context()
+        self._strategy.run(lambda: self._apply_in_replica(loss, gradients, context))
+        if self._averages:
+            self._averages.update(self.global_step, self._strategy)
+
+    def _apply_in_replica(
+        self, loss: tf.Tensor, gradients: Sequence[Any], context: contextvars.Context
+    ) -> None:
+        for variable, value in context.items():
+            variable.set(value)
+        pairs = list(zip(gradients, self._with_gradient, strict=True))
+        if self._multipliers:
+            pairs = multiply_gradients(pairs, self._multipliers)
+        if self._max_norm:
+            pairs = clip_gradient_norms(pairs, self._max_norm)
+        replicas = self._strategy.num_replicas_in_sync
+        if replicas > 1:
+            # The optimizers sum over replicas, hence a share each.
+            pairs = [(scaled(gradient, 1 / replicas), v) for gradient, v in pairs]
+        with counting(self.global_step), tf.control_dependencies([loss]):
+            self._adapted.apply(pairs)
+
+    def _keep(self, modules: Sequence[Any], watched: Sequence[Any]) -> None:
+        """Notes the variables of one trace: what a checkpoint keeps, and what is trained."""
+        kept = {name: v for module in modules for name, v in module.named_variables.items()}
+        known = {id(v) for v in kept.values()}
+        others = [v for v in watched if id(v) not in known]
+        kept |= {variable_name(v): v for v in others}
+        trainable = {name: v for name, v in kept.items() if v.trainable}
+        self._kept, self._trained = kept, chosen(trainable, self._to_train)
+
+
+def _in_branch(gradients: Sequence[Any]) -> Any:
+    """Returns gradients as tensors of the branch being traced, where only some may be scaled."""
+    return tf.nest.map_structure(tf.identity, list(gradients), expand_composites=True)
+
+
+def _counter(name: str, value: Any) -> tf.Variable:
+    return tf.Variable(
+        tf.cast(value, tf.int64),
+        trainable=False,
+        name=name,
+        aggregation=_SAME,
+    )
+
+
+def _checked_loss(loss: Any) -> tf.Tensor:
+    if loss is None:
+        raise InputError(
+            "the loss function returned None; end it with: return slim.losses.get_total_loss()"
+        )
+    loss = tf.convert_to_tensor(loss)
+    if loss.shape.rank != 0:
+        raise InputError(
+            f"the loss function must return a scalar, and returned shape {loss.shape}; take its "
+            "mean with tf.reduce_mean"
+        )
+    return loss
+
+
+def _count(batch: Any) -> tf.Tensor:
+    """Returns the number of examples in a batch, the size of its first tensor."""
+    tensors = [t for t in tf.nest.flatten(batch) if t.shape.rank != 0]
+    return tf.shape(tensors[0], tf.int64)[0] if tensors else tf.constant(1, tf.int64)
+
+
+def _all_finite(tensors: Sequence[Any]) -> tf.Tensor:
+    values = [t.values if isinstance(t, tf.IndexedSlices) else t for t in tensors]
+    return tf.reduce_all([tf.reduce_all(tf.math.is_finite(v)) for v in values])
