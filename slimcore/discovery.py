@@ -30,6 +30,7 @@ HOOK_OF_KIND = {
     "dataset": "slim_datasets",
     "decoder": "slim_decoders",
     "preprocessing": "slim_preprocessing",
+    "task": "slim_tasks",
     "namespace": "slim_namespaces",
     "command": "slim_commands",
 }

@@ -124,6 +124,15 @@ def slim_preprocessing() -> Offers:
 
 
 @hookspec
+def slim_tasks() -> Offers:
+    """Offers tasks, by name in `slim train --task`: what a network learns of a dataset.
+
+    A task says which items of an example it takes, what its loss and its streaming metrics are,
+    what a prediction is, and what a report shows.
+    """
+
+
+@hookspec
 def slim_namespaces() -> Offers:
     """Offers modules under `slim`: `{"learning": "slim_learning.learning"}`; dots nest."""
 

@@ -2,84 +2,89 @@
 
 from slimcore import hookimpl
 
-# Names by the module of this package that has them.
-_LAYERS = {
-    "_batch_norm": ["batch_norm"],
-    "_channels": ["maxout", "spatial_softmax", "unit_norm"],
-    "_clipping": ["adaptive_clipping_fn"],
-    "_composition": ["repeat", "stack"],
-    "_convolution": [
-        "conv1d",
-        "conv2d",
-        "conv3d",
-        "convolution",
-        "convolution1d",
-        "convolution2d",
-        "convolution3d",
-    ],
-    "_dense": ["bias_add", "elu", "fully_connected", "linear", "relu", "relu6"],
-    "_encodings": ["bucketize", "one_hot_encoding"],
-    "_gdn": ["GDN", "gdn"],
-    "_gradients": ["recompute_grad", "scale_gradient"],
-    "_legacy": ["legacy_fully_connected", "legacy_linear", "legacy_relu"],
-    "normalization": ["group_norm", "instance_norm", "layer_norm"],
-    "optimizers": ["optimize_loss"],
-    "_pooling": ["avg_pool2d", "avg_pool3d", "max_pool2d", "max_pool3d", "pool"],
-    "_rev_block": ["RevBlock", "rev_block"],
-    "_separable": [
-        "conv2d_in_plane",
-        "convolution2d_in_plane",
-        "separable_conv2d",
-        "separable_convolution2d",
-    ],
-    "_sequences": ["images_to_sequence", "sequence_to_images"],
-    "_shaping": ["dropout", "flatten"],
-    "_softmax": ["softmax"],
-    "_sparse": [
-        "dense_to_sparse",
-        "dense_to_sparse_tensor",
-        "indicators_to_sparse_ids",
-        "sparse_row_envelope",
-    ],
-    "_tensor_summaries": [
-        "summarize_activation",
-        "summarize_activations",
-        "summarize_biases",
-        "summarize_collection",
-        "summarize_tensor",
-        "summarize_tensors",
-        "summarize_variables",
-        "summarize_weights",
-    ],
-    "_transposed": [
-        "conv2d_transpose",
-        "conv3d_transpose",
-        "convolution2d_transpose",
-        "convolution3d_transpose",
-    ],
-}
+_LAYERS = [
+    "GDN",
+    "RevBlock",
+    "adaptive_clipping_fn",
+    "avg_pool2d",
+    "avg_pool3d",
+    "batch_norm",
+    "bias_add",
+    "bucketize",
+    "conv1d",
+    "conv2d",
+    "conv2d_in_plane",
+    "conv2d_transpose",
+    "conv3d",
+    "conv3d_transpose",
+    "convolution",
+    "convolution1d",
+    "convolution2d",
+    "convolution2d_in_plane",
+    "convolution2d_transpose",
+    "convolution3d",
+    "convolution3d_transpose",
+    "dense_to_sparse",
+    "dense_to_sparse_tensor",
+    "dropout",
+    "elu",
+    "flatten",
+    "fully_connected",
+    "gdn",
+    "group_norm",
+    "images_to_sequence",
+    "indicators_to_sparse_ids",
+    "instance_norm",
+    "layer_norm",
+    "legacy_fully_connected",
+    "legacy_linear",
+    "legacy_relu",
+    "linear",
+    "max_pool2d",
+    "max_pool3d",
+    "maxout",
+    "one_hot_encoding",
+    "optimize_loss",
+    "pool",
+    "recompute_grad",
+    "relu",
+    "relu6",
+    "repeat",
+    "rev_block",
+    "scale_gradient",
+    "separable_conv2d",
+    "separable_convolution2d",
+    "sequence_to_images",
+    "softmax",
+    "sparse_row_envelope",
+    "spatial_softmax",
+    "stack",
+    "summarize_activation",
+    "summarize_activations",
+    "summarize_biases",
+    "summarize_collection",
+    "summarize_tensor",
+    "summarize_tensors",
+    "summarize_variables",
+    "summarize_weights",
+    "unit_norm",
+]
+_REGULARIZERS = [
+    "apply_regularization",
+    "l1_l2_regularizer",
+    "l1_regularizer",
+    "l2_regularizer",
+    "sum_regularizer",
+]
+_INITIALIZERS = [
+    "variance_scaling_initializer",
+    "xavier_initializer",
+    "xavier_initializer_conv2d",
+]
 
-_REGULARIZERS = {
-    "regularizers": [
-        "apply_regularization",
-        "l1_l2_regularizer",
-        "l1_regularizer",
-        "l2_regularizer",
-        "sum_regularizer",
-    ],
-}
 
-_INITIALIZERS = {
-    "initializers": [
-        "variance_scaling_initializer",
-        "xavier_initializer",
-        "xavier_initializer_conv2d",
-    ],
-}
-
-
-def _offers(names: dict[str, list[str]]) -> dict[str, str]:
-    return {name: f"slim_layers.{m}:{name}" for m, listed in names.items() for name in listed}
+def _offers(names: list[str]) -> dict[str, str]:
+    return {name: f"slim_layers:{name}" for name in names}
 
 
 @hookimpl
