@@ -8,6 +8,7 @@ arithmetic optimizer removes the transposes that meet, those between one layer a
 
 import functools
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import tensorflow as tf
@@ -59,21 +60,22 @@ def has_op(kind: str, dims: int, dtype: tf.DType, dilated: bool = False) -> bool
         dtype: What is computed in.
         dilated: Whether the kernel or window is dilated.
     """
-    with tf.init_scope(), tf.device(None):
-        if tf.executing_eagerly():
-            return _works(lambda: _example(kind, dims, dtype, dilated))
-    # After `disable_eager_execution` only sessions compute. One that saw a GPU would take all its
-    # memory, and the ops are there.
-    if tf.config.get_visible_devices("GPU"):
-        return True
-    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        return _works(lambda: session.run(_example(kind, dims, dtype, dilated)))
+    # A thread of its own is in nobody's graph, gradient tape or device scope.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(_works, kind, dims, dtype, dilated).result()
 
 
-def _works(compute: Callable[[], Any]) -> bool:
+def _works(*example: Any) -> bool:
     try:
-        compute()
+        if tf.executing_eagerly():
+            _example(*example)
+        elif not tf.config.get_visible_devices("GPU"):
+            # After `disable_eager_execution` only sessions compute. One that saw a GPU would take
+            # all its memory, and the ops are there.
+            with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+                session.run(_example(*example))
     except (
+        TypeError,
         tf.errors.InvalidArgumentError,
         tf.errors.NotFoundError,
         tf.errors.UnimplementedError,
@@ -97,7 +99,7 @@ def _example(kind: str, dims: int, dtype: tf.DType, dilated: bool) -> list[Any]:
         if kind == "transposed":
             shape: Sequence[int] = inputs.shape.as_list()
             return tf.nn.conv_transpose(inputs, kernel, shape, 1, "SAME", form)
-        return tf.nn.pool(inputs, [2] * dims, kind, [1] * dims, "SAME", form, rates)
+        return tf.nn.pool(inputs, [2] * dims, kind, [1] * dims, "VALID", form, rates)
 
     with tf.GradientTape() as tape:
         tape.watch([inputs, kernel])
