@@ -4,8 +4,8 @@
 
 The network is `slim.nets`' own, with `data_format="NCHW"` set by `arg_scope`, and both layouts have
 the same weights. Where TensorFlow does not convolve channels first, as on processors without
-oneDNN, layers compute channels last between transposes, and TensorFlow removes pairs that meet. What
-remains stands around what the network itself does between layers: its sums and its paddings.
+oneDNN, layers compute channels last between transposes, and TensorFlow removes pairs that meet.
+What remains stands around what the network itself does between layers: its sums and paddings.
 
 Prints the largest difference of the outputs, relative to the largest output, and the median time of
 a call of each layout; the two take turns. Training is one step of gradients, without an update.
