@@ -4,6 +4,8 @@ Processors convolve channels first in float32 at most, so float64 always takes t
 """
 
 import functools
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -267,3 +269,22 @@ def test_a_gradient_of_what_is_between_layers_is_there():
     gradient = tape.gradient(outputs, between)
     assert gradient.shape == (1, 2, 4, 4)
     assert tf.reduce_sum(gradient) == 8
+
+
+def test_without_eager_execution_a_session_tells_which_ops_there_are():
+    code = """
+import numpy as np, tensorflow as tf
+tf.compat.v1.disable_v2_behavior()
+import slimcore as slim
+images = np.random.default_rng(0).standard_normal([2, 3, 6, 8])
+ones = {"weights_initializer": tf.compat.v1.ones_initializer()}
+last = slim.max_pool2d(slim.conv2d(tf.constant(images), 2, 3, **ones), 2)
+moved = slim.conv2d(tf.constant(images.transpose(0, 3, 1, 2)), 2, 3, data_format="NCHW", **ones)
+first = slim.max_pool2d(moved, 2, data_format="NCHW")
+with tf.compat.v1.Session() as session:
+    session.run(tf.compat.v1.global_variables_initializer())
+    last, first = session.run([last, first])
+np.testing.assert_allclose(first.transpose(0, 2, 3, 1), last, rtol=1e-6)
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
