@@ -55,6 +55,32 @@ def test_conv2d_same_is_a_dense_convolution_subsampled(size, importer):
 
 
 @pytest.mark.parametrize("version", ["resnet_v1", "resnet_v2"])
+@pytest.mark.parametrize("squeeze", [True, False])
+def test_resnets_can_put_channels_first(version, squeeze, small_blocks, importer):
+    net = importer(f"{version}.{version}")
+    layers = [slim.conv2d, slim.batch_norm, slim.max_pool2d]
+
+    def resnet(inputs, data_format):
+        with slim.arg_scope(net.arg_scope()), slim.arg_scope(layers, data_format=data_format):
+            return net(inputs, small_blocks, 5, is_training=False, spatial_squeeze=squeeze)
+
+    last, first = slim.Module(resnet), slim.Module(resnet)
+    inputs = images(2, 33, 47, 3)
+    expected, ends = last(inputs, "NHWC")
+    inputs = inputs.transpose(0, 3, 1, 2)
+    first(inputs, "NCHW")
+    for name, variable in first.named_variables.items():
+        variable.assign(last.named_variables[name])
+    logits, first_ends = first(inputs, "NCHW")
+    assert first_ends.keys() == ends.keys()
+    for name, end in ends.items():
+        end = end if end.shape.rank == 2 else tf.transpose(end, [0, 3, 1, 2])
+        np.testing.assert_allclose(first_ends[name], end, rtol=1e-4, atol=1e-5, err_msg=name)
+    expected = expected if squeeze else tf.transpose(expected, [0, 3, 1, 2])
+    np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("version", ["resnet_v1", "resnet_v2"])
 @pytest.mark.parametrize("output_stride", [4, 8])
 def test_with_holes_a_larger_map_holds_the_smaller_one(version, output_stride, importer):
     # DeepLab's point: dense features, subsampled, are those of the network at its own stride.

@@ -109,8 +109,14 @@ def batch_norm(
             initializer = initializers.get(name, initializer)
             return layer.variable(name, shape, initializer, regularizers.get(name), dtype=dtype)
 
+        inputs, rank = layer.inputs, layer.inputs.shape.rank
+        if rank in (3, 4, 5) and adjustment is None:
+            # The op of its own that there is for channels first would stand between transposes of
+            # convolutions. An adjustment depends on the shape.
+            inputs, first = layer.arrange(inputs, axis == 1, "convolution")
+            axis = 1 if first else rank - 1
         batch = _Batch(
-            layer.inputs,
+            inputs,
             axis,
             epsilon,
             gamma=parameter("gamma", ONES) if scale else None,

@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from slim_layers._layer import RELU, ZEROS, Collections, Function, Layer, VariablesCollections
+from slim_layers._layouts import CHANNELS_FIRST, CHANNELS_LAST
 from slim_layers._products import product
 from slim_layers.initializers import xavier_initializer
 from slimcore import add_arg_scope
@@ -14,8 +15,6 @@ Ints = int | Sequence[int]
 
 XAVIER = xavier_initializer()
 
-CHANNELS_LAST = {1: "NWC", 2: "NHWC", 3: "NDHWC"}
-CHANNELS_FIRST = {1: "NCW", 2: "NCHW", 3: "NCDHW"}
 PADDINGS = ("SAME", "VALID")
 
 
@@ -334,20 +333,22 @@ def _convolution(
             weights_initializer,
             weights_regularizer,
         )
-        outputs = _convolve(layer, weights, kernel, strides, rates, padding.upper(), first)
+        inputs, first = layer.arrange(layer.compute(), first, "convolution", dilated=max(rates) > 1)
+        outputs = _convolve(layer, inputs, weights, kernel, strides, rates, padding.upper(), first)
         outputs = layer.bias_or_normalize(
             outputs,
             normalizer_fn,
             normalizer_params,
             biases_initializer,
             biases_regularizer,
-            data_format,
+            first,
         )
         return layer.finish(outputs, activation_fn, outputs_collections)
 
 
 def _convolve(
     layer: Layer,
+    inputs: tf.Tensor,
     weights: Any,
     kernel: Sequence[int],
     strides: Sequence[int],
@@ -355,7 +356,7 @@ def _convolve(
     padding: str,
     first: bool,
 ) -> tf.Tensor:
-    inputs, kernels = layer.compute(), layer.read(weights)
+    kernels = layer.read(weights)
     dims = len(kernel)
     data_format = CHANNELS_FIRST[dims] if first else CHANNELS_LAST[dims]
     if dims == 2 and max(rates) == 1:

@@ -131,8 +131,8 @@ def bias_add(
         layer.check_choice("data_format", data_format, ("NHWC", "NCHW"))
         if layer.inputs.shape.rank is None or layer.inputs.shape.rank < 2:
             layer.fail("takes inputs of rank 2 or more")
-        layer.static_dim(1 if channels_first(data_format) else -1)
-        outputs = layer.bias_or_normalize(
-            layer.compute(), None, None, initializer, regularizer, data_format
-        )
+        first = channels_first(data_format)
+        layer.static_dim(1 if first else -1)
+        inputs, first = layer.arrange(layer.compute(), first, "convolution")
+        outputs = layer.bias_or_normalize(inputs, None, None, initializer, regularizer, first)
         return layer.finish(outputs, activation_fn, outputs_collections)

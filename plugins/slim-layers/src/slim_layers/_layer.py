@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 import tensorflow as tf
 
+from slim_layers import _layouts as layouts
 from slim_layers import utils
 from slimcore.errors import InputError, ShapeError, SlimError
 from slimcore.module import current_module
@@ -49,6 +50,7 @@ class Layer:
         self._trainable = trainable
         self._collections = variables_collections
         self._finishing = False
+        self._moved = False
         self._entering = tf.compat.v1.variable_scope(
             scope, default_scope, [self.inputs], reuse=reuse
         )
@@ -123,6 +125,34 @@ class Layer:
         """Returns the inputs in the precision to compute in."""
         return computing(self.inputs)
 
+    def arrange(
+        self, inputs: Any, first: bool, *kinds: str, dilated: bool = False
+    ) -> tuple[Any, bool]:
+        """Returns the inputs as there are ops for them, and whether their channels are first.
+
+        Where the channels are first and there is no such op for it, they are moved last, and back
+        by `finish`.
+
+        Args:
+            inputs: The inputs, in the precision to compute in.
+            first: Whether their channels are on axis 1.
+            *kinds: What is computed, as `layouts.has_op` takes it.
+            dilated: Whether kernels or windows are dilated.
+        """
+        dims = inputs.shape.rank - 2
+        if not first or all(
+            layouts.has_op(kind, dims, inputs.dtype.base_dtype, dilated) for kind in kinds
+        ):
+            return inputs, first
+        self._moved = True
+        return layouts.to_last(inputs), False
+
+    def restore(self, outputs: Any) -> Any:
+        """Returns the outputs with their channels first again, if `arrange` has moved them."""
+        if self._moved:
+            outputs, self._moved = layouts.to_first(outputs), False
+        return outputs
+
     def variable(
         self,
         name: str,
@@ -168,7 +198,7 @@ class Layer:
         normalizer_params: Mapping[str, Any] | None,
         initializer: Any,
         regularizer: Function,
-        data_format: str | None = None,
+        first: bool = False,
     ) -> Any:
         """Returns the outputs normalized, or else with `biases` added where there are any.
 
@@ -178,14 +208,18 @@ class Layer:
             normalizer_params: Further arguments of it.
             initializer: Of the biases; None for no biases.
             regularizer: Of the biases.
-            data_format: Says where the channels are if it begins with "NC"; else they are last.
+            first: Whether the channels of the outputs are on axis 1; else they are last.
         """
         if normalizer_fn is not None:
             self._finishing = True
-            return normalizer_fn(outputs, **(normalizer_params or {}))
+            moved, rank = self._moved, outputs.shape.rank
+            outputs = normalizer_fn(self.restore(outputs), **(normalizer_params or {}))
+            if moved and outputs.shape.rank == rank and not tf.executing_eagerly():
+                # For the activation. The transposes meet those around it, and are optimized away.
+                outputs, self._moved = layouts.to_last(outputs), True
+            return outputs
         if initializer is None:
             return outputs
-        first = utils.channels_first(data_format)
         channels = outputs.shape[1 if first else -1]
         biases = self.read(self.variable("biases", [channels], initializer, regularizer))
         if first or outputs.dtype == tf.float16:
@@ -202,7 +236,10 @@ class Layer:
         """Returns the outputs, activated and gathered under the name of the scope."""
         self._finishing = True
         if activation_fn is not None:
+            if not layouts.is_elementwise(activation_fn):
+                outputs = self.restore(outputs)
             outputs = activation_fn(outputs)
+        outputs = self.restore(outputs)
         # Eager name scopes are not numbered where they meet again, and variable scopes are.
         name_scope = self.scope.original_name_scope.rstrip("/")
         alias = self.scope.name if tf.executing_eagerly() else name_scope

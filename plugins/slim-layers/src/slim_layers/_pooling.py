@@ -1,20 +1,26 @@
 """Pooling: the largest or the mean value of each window."""
 
-from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import tensorflow as tf
 
 from slim_layers._convolution import (
-    CHANNELS_FIRST,
-    CHANNELS_LAST,
     Ints,
     check_data_format,
     check_fit,
     check_padding,
 )
 from slim_layers._layer import Collections, Layer
+from slim_layers._layouts import CHANNELS_FIRST, CHANNELS_LAST
 from slimcore import add_arg_scope
+
+_OPS = {
+    ("MAX", 2): partial(tf.nn.max_pool2d, name="MaxPool"),
+    ("AVG", 2): tf.nn.avg_pool2d,
+    ("MAX", 3): partial(tf.nn.max_pool3d, name="MaxPool3D"),
+    ("AVG", 3): tf.nn.avg_pool3d,
+}
 
 
 @add_arg_scope
@@ -47,7 +53,7 @@ def max_pool2d(
         InputError: An argument is none of those allowed.
     """
     layer = Layer("max_pool2d", "MaxPool2D", inputs, scope)
-    return _pool(layer, _max2d, 2, kernel_size, stride, padding, data_format, outputs_collections)
+    return _pool(layer, "MAX", 2, kernel_size, stride, padding, data_format, outputs_collections)
 
 
 @add_arg_scope
@@ -65,8 +71,7 @@ def avg_pool2d(
     The default scope is `AvgPool2D`.
     """
     layer = Layer("avg_pool2d", "AvgPool2D", inputs, scope)
-    pool_fn = tf.nn.avg_pool2d
-    return _pool(layer, pool_fn, 2, kernel_size, stride, padding, data_format, outputs_collections)
+    return _pool(layer, "AVG", 2, kernel_size, stride, padding, data_format, outputs_collections)
 
 
 @add_arg_scope
@@ -91,7 +96,7 @@ def max_pool3d(
         scope: Name of the ops, `MaxPool3D` by default.
     """
     layer = Layer("max_pool3d", "MaxPool3D", inputs, scope)
-    return _pool(layer, _max3d, 3, kernel_size, stride, padding, data_format, outputs_collections)
+    return _pool(layer, "MAX", 3, kernel_size, stride, padding, data_format, outputs_collections)
 
 
 @add_arg_scope
@@ -109,8 +114,7 @@ def avg_pool3d(
     The default scope is `AvgPool3D`.
     """
     layer = Layer("avg_pool3d", "AvgPool3D", inputs, scope)
-    pool_fn = tf.nn.avg_pool3d
-    return _pool(layer, pool_fn, 3, kernel_size, stride, padding, data_format, outputs_collections)
+    return _pool(layer, "AVG", 3, kernel_size, stride, padding, data_format, outputs_collections)
 
 
 @add_arg_scope
@@ -160,10 +164,12 @@ def pool(
                 f"stride={stride}, dilation_rate={dilation_rate}"
             )
         check_fit(layer, window, rates, padding, first)
+        kind = pooling_type.upper()
+        inputs, first = layer.arrange(layer.inputs, first, kind, dilated=max(rates) > 1)
         outputs = tf.nn.pool(
-            layer.inputs,
+            inputs,
             window,
-            pooling_type.upper(),
+            kind,
             strides=strides,
             padding=padding.upper(),
             data_format=(CHANNELS_FIRST if first else CHANNELS_LAST)[dims],
@@ -174,7 +180,7 @@ def pool(
 
 def _pool(
     layer: Layer,
-    pool_fn: Callable[..., tf.Tensor],
+    kind: str,
     dims: int,
     kernel_size: Ints,
     stride: Ints,
@@ -189,32 +195,7 @@ def _pool(
         window = layer.integers("kernel_size", kernel_size, dims)
         strides = layer.integers("stride", stride, dims)
         check_fit(layer, window, (1,) * dims, padding, first)
-        outputs = pool_fn(layer.inputs, window, strides, padding.upper(), data_format)
+        inputs, first = layer.arrange(layer.inputs, first, kind)
+        form = (CHANNELS_FIRST if first else CHANNELS_LAST)[dims]
+        outputs = _OPS[kind, dims](inputs, window, strides, padding.upper(), form)
         return layer.finish(outputs, None, outputs_collections)
-
-
-def _max2d(
-    inputs: tf.Tensor, window: Sequence[int], strides: Sequence[int], padding: str, form: str
-) -> tf.Tensor:
-    if form == "NCHW" and _on_cpu():
-        return _channels_first(tf.nn.max_pool2d, inputs, window, strides, padding)
-    return tf.nn.max_pool2d(inputs, window, strides, padding, form, "MaxPool")
-
-
-def _max3d(
-    inputs: tf.Tensor, window: Sequence[int], strides: Sequence[int], padding: str, form: str
-) -> tf.Tensor:
-    if form == "NCDHW" and _on_cpu():
-        return _channels_first(tf.nn.max_pool3d, inputs, window, strides, padding)
-    return tf.nn.max_pool3d(inputs, window, strides, padding, form, "MaxPool3D")
-
-
-def _on_cpu() -> bool:
-    return not tf.config.list_physical_devices("GPU")
-
-
-def _channels_first(pool_fn: Callable[..., tf.Tensor], inputs: tf.Tensor, *args: Any) -> tf.Tensor:
-    """Pools with the channels moved last, since a CPU has no gradient for channels first."""
-    rank = inputs.shape.rank
-    outputs = pool_fn(tf.transpose(inputs, [0, *range(2, rank), 1]), *args)
-    return tf.transpose(outputs, [0, rank - 1, *range(1, rank - 1)])

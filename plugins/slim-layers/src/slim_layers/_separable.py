@@ -1,6 +1,6 @@
 """Convolutions of each channel by itself: separable and in-plane."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -13,6 +13,7 @@ from slim_layers._convolution import (
     check_padding,
 )
 from slim_layers._layer import RELU, ZEROS, Collections, Function, Layer, VariablesCollections
+from slim_layers._layouts import CHANNELS_FIRST, CHANNELS_LAST
 from slimcore import add_arg_scope
 
 
@@ -89,14 +90,16 @@ def separable_convolution2d(
     )
     with layer:
         multiplier = layer.positive("depth_multiplier", depth_multiplier)
-        options = _depthwise_options(layer, kernel_size, stride, rate, padding, data_format)
-        first = options["data_format"] == "NCHW"
+        step, rates, first = _checked(layer, kernel_size, stride, rate, padding, data_format)
         channels = layer.static_dim(1 if first else -1)
         shape = [*layer.integers("kernel_size", kernel_size, 2), channels, multiplier]
         weights = layer.variable(
             "depthwise_weights", shape, weights_initializer, weights_regularizer, "weights"
         )
-        outputs = tf.nn.depthwise_conv2d(layer.compute(), layer.read(weights), **options)
+        inputs, first = layer.arrange(
+            layer.compute(), first, "depthwise", "convolution", dilated=max(rates) > 1
+        )
+        outputs = _depthwise(inputs, layer.read(weights), step, rates, padding, first)
         if num_outputs is not None:
             shape = [1, 1, channels * multiplier, layer.positive("num_outputs", num_outputs)]
             mixing = layer.variable(
@@ -106,14 +109,15 @@ def separable_convolution2d(
                 weights_regularizer,
                 "weights",
             )
-            outputs = tf.nn.conv2d(outputs, layer.read(mixing), 1, "VALID", data_format)
+            form = (CHANNELS_FIRST if first else CHANNELS_LAST)[2]
+            outputs = tf.nn.conv2d(outputs, layer.read(mixing), 1, "VALID", form)
         outputs = layer.bias_or_normalize(
             outputs,
             normalizer_fn,
             normalizer_params,
             biases_initializer,
             biases_regularizer,
-            data_format,
+            first,
         )
         return layer.finish(outputs, activation_fn, outputs_collections)
 
@@ -177,11 +181,11 @@ def convolution2d_in_plane(
         variables_collections,
     )
     with layer:
-        options = _depthwise_options(layer, kernel_size, stride, 1, padding, "NHWC")
+        step, rates, first = _checked(layer, kernel_size, stride, 1, padding, "NHWC")
         shape = [*layer.integers("kernel_size", kernel_size, 2), 1, 1]
         weights = layer.variable("weights", shape, weights_initializer, weights_regularizer)
         kernels = tf.tile(layer.read(weights), [1, 1, layer.static_dim(-1), 1])
-        outputs = tf.nn.depthwise_conv2d(layer.compute(), kernels, **options)
+        outputs = _depthwise(layer.compute(), kernels, step, rates, padding, first)
         outputs = layer.bias_or_normalize(
             outputs, normalizer_fn, normalizer_params, biases_initializer, biases_regularizer
         )
@@ -192,10 +196,10 @@ separable_conv2d = separable_convolution2d
 conv2d_in_plane = convolution2d_in_plane
 
 
-def _depthwise_options(
+def _checked(
     layer: Layer, kernel_size: Ints, stride: Ints, rate: Ints, padding: str, data_format: str
-) -> dict[str, Any]:
-    """Returns the checked arguments of `tf.nn.depthwise_conv2d`."""
+) -> tuple[int, Sequence[int], bool]:
+    """Returns the stride, the rates, and whether the channels are on axis 1."""
     layer.check_rank(4)
     first = check_data_format(layer, data_format, 2)
     check_padding(layer, padding)
@@ -207,9 +211,17 @@ def _depthwise_options(
     if strides[0] > 1 and max(rates) > 1:
         layer.refuse(f"takes a stride or a rate above 1, not both: stride={stride}, rate={rate}")
     check_fit(layer, kernel, rates, padding, first)
-    return {
-        "strides": [1, 1, *strides] if first else [1, *strides, 1],
-        "padding": padding.upper(),
-        "data_format": data_format,
-        "dilations": rates,
-    }
+    return strides[0], rates, first
+
+
+def _depthwise(
+    inputs: tf.Tensor,
+    kernels: tf.Tensor,
+    step: int,
+    rates: Sequence[int],
+    padding: str,
+    first: bool,
+) -> tf.Tensor:
+    strides = [1, 1, step, step] if first else [1, step, step, 1]
+    form = (CHANNELS_FIRST if first else CHANNELS_LAST)[2]
+    return tf.nn.depthwise_conv2d(inputs, kernels, strides, padding.upper(), form, rates)

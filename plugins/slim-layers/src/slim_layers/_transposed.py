@@ -6,14 +6,13 @@ from typing import Any
 import tensorflow as tf
 
 from slim_layers._convolution import (
-    CHANNELS_FIRST,
-    CHANNELS_LAST,
     XAVIER,
     Ints,
     check_data_format,
     check_padding,
 )
 from slim_layers._layer import RELU, ZEROS, Collections, Function, Layer, VariablesCollections
+from slim_layers._layouts import CHANNELS_FIRST, CHANNELS_LAST
 from slimcore import add_arg_scope
 
 
@@ -81,7 +80,7 @@ def convolution2d_transpose(
         variables_collections,
     )
     with layer:
-        outputs = _transposed(
+        outputs, first = _transposed(
             layer,
             2,
             num_outputs,
@@ -98,7 +97,7 @@ def convolution2d_transpose(
             normalizer_params,
             biases_initializer,
             biases_regularizer,
-            data_format,
+            first,
         )
         return layer.finish(outputs, activation_fn, outputs_collections)
 
@@ -146,7 +145,7 @@ def convolution3d_transpose(
         variables_collections,
     )
     with layer:
-        outputs = _transposed(
+        outputs, first = _transposed(
             layer,
             3,
             num_outputs,
@@ -163,7 +162,7 @@ def convolution3d_transpose(
             normalizer_params,
             biases_initializer,
             biases_regularizer,
-            data_format,
+            first,
         )
         return layer.finish(outputs, activation_fn, outputs_collections)
 
@@ -178,7 +177,8 @@ def _transposed(
     data_format: str,
     weights_initializer: Any,
     weights_regularizer: Function,
-) -> tf.Tensor:
+) -> tuple[tf.Tensor, bool]:
+    """Returns the outputs, and whether their channels are on axis 1."""
     layer.check_rank(dims + 2)
     first = check_data_format(layer, data_format, dims)
     check_padding(layer, padding)
@@ -191,16 +191,14 @@ def _transposed(
     )
     shape = _output_shape(layer, kernel, strides, padding.upper(), depth, first)
     transpose = tf.nn.conv2d_transpose if dims == 2 else tf.nn.conv3d_transpose
-    outputs = transpose(
-        layer.compute(),
-        layer.read(weights),
-        shape,
-        strides,
-        padding.upper(),
-        (CHANNELS_FIRST if first else CHANNELS_LAST)[dims],
-    )
+    kernels = layer.read(weights)
+    inputs, still_first = layer.arrange(layer.compute(), first, "transposed")
+    if first and not still_first:
+        shape = [shape[0], *shape[2:], shape[1]]
+    form = (CHANNELS_FIRST if still_first else CHANNELS_LAST)[dims]
+    outputs = transpose(inputs, kernels, shape, strides, padding.upper(), form)
     outputs.set_shape([n if isinstance(n, int) else None for n in shape])
-    return outputs
+    return outputs, still_first
 
 
 def _output_shape(

@@ -118,11 +118,14 @@ def instance_norm(
         if rank < 3:
             layer.fail("takes inputs of rank 3 or more")
         channels_axis = 1 if channels_first(data_format) else rank - 1
-        channels = layer.static_dim(channels_axis)
+        channels, inputs = layer.static_dim(channels_axis), layer.inputs
+        if rank in (3, 4, 5):
+            inputs, first = layer.arrange(inputs, channels_axis == 1, "convolution")
+            channels_axis = 1 if first else rank - 1
         axes = [axis for axis in range(1, rank) if axis != channels_axis]
         beta, gamma = _parameters(layer, [channels], center, scale, param_initializers)
         spread = [channels] + [1] * (rank - 1 - channels_axis)
-        outputs = _normalized(layer.inputs, axes, beta, gamma, epsilon, spread)
+        outputs = _normalized(inputs, axes, beta, gamma, epsilon, spread)
         return layer.finish(outputs, activation_fn, outputs_collections)
 
 

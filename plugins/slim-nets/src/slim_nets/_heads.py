@@ -8,20 +8,21 @@ import slimcore as slim
 from slimcore.errors import ShapeError
 
 
-def squeezed(logits: tf.Tensor, name: str) -> tf.Tensor:
-    """Turns logits [batch, 1, 1, classes] into [batch, classes].
+def squeezed(logits: tf.Tensor, name: str, axis: int = -1) -> tf.Tensor:
+    """Turns logits [batch, 1, 1, classes] into [batch, classes], their classes being on `axis`.
 
     Raises:
         ShapeError: There is more than one position.
     """
     shape = logits.shape
-    if any(size not in (1, None) for size in shape[1:-1]):
+    places = [i for i in range(1, shape.rank) if i != axis % shape.rank]
+    if any(shape[i] not in (1, None) for i in places):
         raise ShapeError(
             f"{logits.name} has the shape {shape}, a map of logits, which cannot be squeezed to "
             "[batch, classes]; pass global_pool=True to average over positions, or "
             "spatial_squeeze=False to keep the map"
         )
-    return tf.squeeze(logits, list(range(1, shape.rank - 1)), name=name)
+    return tf.squeeze(logits, places, name=name)
 
 
 def reduced_kernel_size(net: tf.Tensor, kernel_size: Sequence[int]) -> list[int]:

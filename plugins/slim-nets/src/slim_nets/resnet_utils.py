@@ -53,6 +53,17 @@ def bottleneck_block(
     return Block(scope, unit_fn, [unit] * (num_units - 1) + [{**unit, "stride": stride}])
 
 
+def channels_axis() -> int:
+    """Returns the axis of the channels of maps, by the scope around: 1, or -1.
+
+    Within `slim.arg_scope([slim.conv2d, slim.batch_norm, slim.max_pool2d], data_format="NCHW")`,
+    entered inside `resnet_arg_scope`, a ResNet has its channels on axis 1.
+    """
+    key = slim.scoping.arg_scope_func_key(slim.conv2d)
+    scoped = slim.scoping.current_arg_scope().get(key, {})
+    return 1 if scoped.get("data_format") == "NCHW" else -1
+
+
 def subsample(inputs: tf.Tensor, factor: int, scope: str | None = None) -> tf.Tensor:
     """Keeps every `factor`-th row and column of a map.
 
@@ -97,7 +108,9 @@ def conv2d_same(
     reach = (kernel_size - 1) * rate
     before = reach // 2
     around = [before, reach - before]
-    padded = tf.pad(inputs, [[0, 0], around, around, [0, 0]])
+    none = [0, 0]
+    margins = [none, none, around, around] if channels_axis() == 1 else [none, around, around, none]
+    padded = tf.pad(inputs, margins)
     return slim.conv2d(
         padded, num_outputs, kernel_size, stride=stride, rate=rate, padding="VALID", scope=scope
     )
@@ -210,16 +223,21 @@ def head(
     Returns:
         The logits, or the features.
     """
+    axis = channels_axis()
     if global_pool:
-        net = ends["global_pool"] = tf.reduce_mean(net, [1, 2], keepdims=True, name="pool5")
+        places = [2, 3] if axis == 1 else [1, 2]
+        net = ends["global_pool"] = tf.reduce_mean(net, places, keepdims=True, name="pool5")
     if not num_classes:
         return net
     net = ends[f"{scope}/logits"] = slim.conv2d(
         net, num_classes, [1, 1], activation_fn=None, normalizer_fn=None, scope="logits"
     )
     if spatial_squeeze:
-        net = ends[f"{scope}/spatial_squeeze"] = squeezed(net, "SpatialSqueeze")
-    ends["predictions"] = slim.softmax(net, scope="predictions")
+        net = ends[f"{scope}/spatial_squeeze"] = squeezed(net, "SpatialSqueeze", axis)
+    if axis == 1 and not spatial_squeeze:
+        ends["predictions"] = tf.nn.softmax(net, 1, name="predictions")
+    else:
+        ends["predictions"] = slim.softmax(net, scope="predictions")
     return net
 
 

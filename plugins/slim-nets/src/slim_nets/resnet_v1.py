@@ -45,7 +45,7 @@ def bottleneck(
     """
     with tf.compat.v1.variable_scope(scope, "bottleneck_v1", [inputs]) as sc:
         bounded = tf.nn.relu6 if use_bounded_activations else None
-        if depth == inputs.shape[-1]:
+        if depth == inputs.shape[resnet_utils.channels_axis()]:
             shortcut = resnet_utils.subsample(inputs, stride, "shortcut")
         else:
             shortcut = slim.conv2d(

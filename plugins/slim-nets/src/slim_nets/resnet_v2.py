@@ -42,7 +42,7 @@ def bottleneck(
     plain = {"normalizer_fn": None, "activation_fn": None}
     with tf.compat.v1.variable_scope(scope, "bottleneck_v2", [inputs]) as sc:
         preact = slim.batch_norm(inputs, activation_fn=tf.nn.relu, scope="preact")
-        if depth == inputs.shape[-1]:
+        if depth == inputs.shape[resnet_utils.channels_axis()]:
             shortcut = resnet_utils.subsample(inputs, stride, "shortcut")
         else:
             shortcut = slim.conv2d(preact, depth, [1, 1], stride=stride, scope="shortcut", **plain)
