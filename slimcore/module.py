@@ -295,11 +295,11 @@ def active_module() -> "Module | None":
     return None if in_graph() else _innermost.get()
 
 
-def current_module(what: str = "this") -> "Module | None":
+def current_module(what: object = "this") -> "Module | None":
     """Returns the innermost module being called, or None in a graph, which needs none.
 
     Args:
-        what: What needs it, for the error: "conv2d (scope Conv)".
+        what: What needs it; the error says its `str`, such as "conv2d (scope Conv)".
 
     Raises:
         NoModuleError: Neither a graph nor a module is there.

@@ -162,7 +162,7 @@ def _channel_axis(layer: Layer, data_format: str) -> int:
 
 def _is_attribute(decay: Any) -> bool:
     """Returns whether the fused op can take this decay: a number that is known, and not 0."""
-    return isinstance(decay, Real) and decay > 0
+    return isinstance(decay, Real) and float(decay) > 0
 
 
 def _parameter_dtype(inputs: tf.Tensor) -> tf.DType:

@@ -1,21 +1,41 @@
 """Convolutions over one, two or three axes."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from slim_layers._layer import RELU, ZEROS, Collections, Function, Layer, VariablesCollections
+from slim_layers._geometry import Geometry, Ints, Window
+from slim_layers._layer import (
+    RELU,
+    XAVIER,
+    ZEROS,
+    Collections,
+    Function,
+    Layer,
+    VariablesCollections,
+)
 from slim_layers._layouts import CHANNELS_FIRST, CHANNELS_LAST
 from slim_layers._products import product
-from slim_layers.initializers import xavier_initializer
 from slimcore import add_arg_scope
 
-Ints = int | Sequence[int]
 
-XAVIER = xavier_initializer()
+class _Variables(NamedTuple):
+    reuse: bool | None
+    trainable: bool
+    collections: VariablesCollections
 
-PADDINGS = ("SAME", "VALID")
+
+class _Weights(NamedTuple):
+    initializer: Any
+    regularizer: Function
+
+
+class _Biases(NamedTuple):
+    normalizer_fn: Function
+    normalizer_params: Mapping[str, Any] | None
+    initializer: Any
+    regularizer: Function
 
 
 @add_arg_scope
@@ -78,26 +98,16 @@ def convolution(
         InputError: An argument is none of those allowed.
     """
     return _convolution(
+        conv_dims,
         inputs,
         num_outputs,
-        kernel_size,
-        stride,
-        padding,
-        data_format,
-        rate,
+        Geometry(kernel_size, stride, padding, data_format, rate),
+        _Variables(reuse, trainable, variables_collections),
+        _Weights(weights_initializer, weights_regularizer),
+        _Biases(normalizer_fn, normalizer_params, biases_initializer, biases_regularizer),
         activation_fn,
-        normalizer_fn,
-        normalizer_params,
-        weights_initializer,
-        weights_regularizer,
-        biases_initializer,
-        biases_regularizer,
-        reuse,
-        variables_collections,
         outputs_collections,
-        trainable,
         scope,
-        conv_dims,
     )
 
 
@@ -139,26 +149,16 @@ def convolution1d(
         InputError: An argument is none of those allowed.
     """
     return _convolution(
+        1,
         inputs,
         num_outputs,
-        kernel_size,
-        stride,
-        padding,
-        data_format,
-        rate,
+        Geometry(kernel_size, stride, padding, data_format, rate),
+        _Variables(reuse, trainable, variables_collections),
+        _Weights(weights_initializer, weights_regularizer),
+        _Biases(normalizer_fn, normalizer_params, biases_initializer, biases_regularizer),
         activation_fn,
-        normalizer_fn,
-        normalizer_params,
-        weights_initializer,
-        weights_regularizer,
-        biases_initializer,
-        biases_regularizer,
-        reuse,
-        variables_collections,
         outputs_collections,
-        trainable,
         scope,
-        1,
     )
 
 
@@ -200,26 +200,16 @@ def convolution2d(
         InputError: An argument is none of those allowed.
     """
     return _convolution(
+        2,
         inputs,
         num_outputs,
-        kernel_size,
-        stride,
-        padding,
-        data_format,
-        rate,
+        Geometry(kernel_size, stride, padding, data_format, rate),
+        _Variables(reuse, trainable, variables_collections),
+        _Weights(weights_initializer, weights_regularizer),
+        _Biases(normalizer_fn, normalizer_params, biases_initializer, biases_regularizer),
         activation_fn,
-        normalizer_fn,
-        normalizer_params,
-        weights_initializer,
-        weights_regularizer,
-        biases_initializer,
-        biases_regularizer,
-        reuse,
-        variables_collections,
         outputs_collections,
-        trainable,
         scope,
-        2,
     )
 
 
@@ -261,149 +251,63 @@ def convolution3d(
         InputError: An argument is none of those allowed.
     """
     return _convolution(
+        3,
         inputs,
         num_outputs,
-        kernel_size,
-        stride,
-        padding,
-        data_format,
-        rate,
+        Geometry(kernel_size, stride, padding, data_format, rate),
+        _Variables(reuse, trainable, variables_collections),
+        _Weights(weights_initializer, weights_regularizer),
+        _Biases(normalizer_fn, normalizer_params, biases_initializer, biases_regularizer),
         activation_fn,
-        normalizer_fn,
-        normalizer_params,
-        weights_initializer,
-        weights_regularizer,
-        biases_initializer,
-        biases_regularizer,
-        reuse,
-        variables_collections,
         outputs_collections,
-        trainable,
         scope,
-        3,
     )
 
 
 def _convolution(
+    conv_dims: int | None,
     inputs: tf.Tensor,
     num_outputs: int,
-    kernel_size: Ints,
-    stride: Ints,
-    padding: str,
-    data_format: str | None,
-    rate: Ints,
+    geometry: Geometry,
+    variables: _Variables,
+    weights: _Weights,
+    biases: _Biases,
     activation_fn: Function,
-    normalizer_fn: Function,
-    normalizer_params: Mapping[str, Any] | None,
-    weights_initializer: Any,
-    weights_regularizer: Function,
-    biases_initializer: Any,
-    biases_regularizer: Function,
-    reuse: bool | None,
-    variables_collections: VariablesCollections,
     outputs_collections: Collections,
-    trainable: bool,
     scope: Any,
-    conv_dims: int | None,
 ) -> tf.Tensor:
-    with Layer(
-        "convolution" if conv_dims is None else f"conv{conv_dims}d",
-        "Conv",
-        inputs,
-        scope,
-        reuse,
-        trainable,
-        variables_collections,
-    ) as layer:
-        dims = layer.check_rank(*([conv_dims + 2] if conv_dims else [3, 4, 5])) - 2
-        first = check_data_format(layer, data_format, dims)
-        check_padding(layer, padding)
-        kernel = layer.integers("kernel_size", kernel_size, dims)
-        strides = layer.integers("stride", stride, dims)
-        rates = layer.integers("rate", rate, dims)
-        if max(strides) > 1 and max(rates) > 1:
-            layer.refuse(
-                f"takes a stride or a rate above 1, not both: stride={stride}, rate={rate}"
-            )
-        check_fit(layer, kernel, rates, padding, first)
-        channels = layer.static_dim(1 if first else -1)
-        weights = layer.variable(
-            "weights",
-            [*kernel, channels, layer.positive("num_outputs", num_outputs)],
-            weights_initializer,
-            weights_regularizer,
+    name = "convolution" if conv_dims is None else f"conv{conv_dims}d"
+    with Layer(name, "Conv", inputs, scope, *variables) as layer:
+        window = geometry.checked(layer, *([conv_dims] if conv_dims else [1, 2, 3]))
+        channels = layer.static_dim(window.channels_axis)
+        shape = [*window.size, channels, layer.positive("num_outputs", num_outputs)]
+        kernels = layer.read(layer.variable("weights", shape, *weights))
+        x, first = layer.arrange(
+            layer.compute(), window.first, "convolution", dilated=window.dilated
         )
-        inputs, first = layer.arrange(layer.compute(), first, "convolution", dilated=max(rates) > 1)
-        outputs = _convolve(layer, inputs, weights, kernel, strides, rates, padding.upper(), first)
-        outputs = layer.bias_or_normalize(
-            outputs,
-            normalizer_fn,
-            normalizer_params,
-            biases_initializer,
-            biases_regularizer,
-            first,
-        )
+        outputs = _convolve(x, kernels, window, first)
+        outputs = layer.bias_or_normalize(outputs, *biases, first)
         return layer.finish(outputs, activation_fn, outputs_collections)
 
 
-def _convolve(
-    layer: Layer,
-    inputs: tf.Tensor,
-    weights: Any,
-    kernel: Sequence[int],
-    strides: Sequence[int],
-    rates: Sequence[int],
-    padding: str,
-    first: bool,
-) -> tf.Tensor:
-    kernels = layer.read(weights)
-    dims = len(kernel)
-    data_format = CHANNELS_FIRST[dims] if first else CHANNELS_LAST[dims]
-    if dims == 2 and max(rates) == 1:
-        size, depth = tuple(inputs.shape[1:3]), weights.shape[-1]
-        if not first and size == tuple(kernel) and (padding == "VALID" or size == (1, 1)):
+def _convolve(inputs: tf.Tensor, kernels: tf.Tensor, window: Window, first: bool) -> tf.Tensor:
+    data_format = (CHANNELS_FIRST if first else CHANNELS_LAST)[window.dims]
+    if window.dims == 2 and not window.dilated:
+        size, depth = tuple(inputs.shape[1:3]), kernels.shape[-1]
+        if not first and size == window.size and (window.padding == "VALID" or size == (1, 1)):
             # A kernel that covers its whole input is a matrix, and several times faster as one.
             kernels = tf.reshape(kernels, [-1, depth])
             outputs = product(tf.reshape(inputs, [-1, kernels.shape[0]]), kernels)
             return tf.reshape(outputs, [-1, 1, 1, depth])
-        return tf.nn.conv2d(inputs, kernels, strides, padding, data_format)
+        return tf.nn.conv2d(inputs, kernels, window.strides, window.padding, data_format)
     return tf.nn.convolution(
-        inputs, kernels, strides, padding, data_format=data_format, dilations=rates
+        inputs,
+        kernels,
+        window.strides,
+        window.padding,
+        data_format=data_format,
+        dilations=window.rates,
     )
-
-
-def check_data_format(layer: Layer, data_format: str | None, dims: int) -> bool:
-    """Returns whether the channels are on axis 1.
-
-    Raises:
-        InputError: The format is not one for this number of axes.
-    """
-    if data_format is None or data_format == CHANNELS_LAST[dims]:
-        return False
-    layer.check_choice("data_format", data_format, (CHANNELS_LAST[dims], CHANNELS_FIRST[dims]))
-    return True
-
-
-def check_padding(layer: Layer, padding: str) -> None:
-    """Raises an InputError unless the padding is "SAME" or "VALID"."""
-    if padding not in PADDINGS:
-        layer.check_choice("padding", str(padding).upper(), PADDINGS)
-
-
-def check_fit(
-    layer: Layer, kernel: Sequence[int], rates: Sequence[int], padding: str, first: bool
-) -> None:
-    """Raises a ShapeError where a kernel is larger than inputs that are not padded."""
-    if padding.upper() == "SAME":
-        return
-    shape = layer.inputs.shape
-    sizes = shape[2:] if first else shape[1:-1]
-    extents = [(k - 1) * r + 1 for k, r in zip(kernel, rates, strict=True)]
-    if any(n is not None and n < e for n, e in zip(sizes, extents, strict=True)):
-        layer.fail(
-            f"cannot fit a kernel that spans {extents} into {list(sizes)} without padding; take a "
-            "smaller kernel or padding='SAME'"
-        )
 
 
 conv1d = convolution1d

@@ -6,8 +6,15 @@ from typing import Any
 
 import tensorflow as tf
 
-from slim_layers._convolution import XAVIER
-from slim_layers._layer import RELU, ZEROS, Collections, Function, Layer, VariablesCollections
+from slim_layers._layer import (
+    RELU,
+    XAVIER,
+    ZEROS,
+    Collections,
+    Function,
+    Layer,
+    VariablesCollections,
+)
 from slim_layers._products import product
 from slim_layers.utils import channels_first
 from slimcore import add_arg_scope

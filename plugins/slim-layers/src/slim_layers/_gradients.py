@@ -55,7 +55,8 @@ def recompute_grad(
     """
 
     def recomputed(*args: Any) -> Any:
-        function, structure = Replayed(fn), []
+        function = Replayed(fn)
+        structure: list[Any] = []
 
         @tf.custom_gradient
         def call(*inputs: tf.Tensor) -> Any:
@@ -68,8 +69,8 @@ def recompute_grad(
                 waiting = _after(inputs, upstream, use_data_dep is True)
                 with tf.GradientTape() as tape:
                     tape.watch(waiting)
-                    again = map(tf.convert_to_tensor, tf.nest.flatten(function.again(*waiting)))
-                    again = list(again)
+                    outputs = tf.nest.flatten(function.again(*waiting))
+                    again = [tf.convert_to_tensor(output) for output in outputs]
                 pairs = [(y, g) for y, g in zip(again, upstream, strict=True) if g is not None]
                 gradients = tape.gradient(
                     [y for y, _ in pairs], [*waiting, *given], [g for _, g in pairs]

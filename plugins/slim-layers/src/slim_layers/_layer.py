@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from slim_layers import _layouts as layouts
 from slim_layers import utils
+from slim_layers.initializers import xavier_initializer
 from slimcore.errors import InputError, ShapeError, SlimError
 from slimcore.module import current_module
 from slimcore.precisions import computing, variable_dtype
@@ -17,7 +18,8 @@ Collections = str | Sequence[str] | None
 VariablesCollections = Sequence[str] | Mapping[str, Sequence[str]] | None
 Function = Callable[..., Any] | None
 
-RELU = tf.nn.relu
+RELU: Any = tf.nn.relu
+XAVIER: Any = xavier_initializer()
 ZEROS = tf.compat.v1.zeros_initializer()
 ONES = tf.compat.v1.ones_initializer()
 

@@ -6,8 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from slim_layers._convolution import XAVIER
-from slim_layers._layer import ZEROS, Function, Layer
+from slim_layers._layer import XAVIER, ZEROS, Function, Layer
 from slimcore.collections import add_to_collections
 from slimcore.precisions import variable_dtype
 from slimcore.variables import variable

@@ -5,12 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from slim_layers._convolution import (
-    Ints,
-    check_data_format,
-    check_fit,
-    check_padding,
-)
+from slim_layers._geometry import Geometry, Ints
 from slim_layers._layer import Collections, Layer
 from slim_layers._layouts import CHANNELS_FIRST, CHANNELS_LAST
 from slimcore import add_arg_scope
@@ -52,8 +47,9 @@ def max_pool2d(
         ShapeError: The rank is not 4, or the window does not fit.
         InputError: An argument is none of those allowed.
     """
+    geometry = Geometry(kernel_size, stride, padding, data_format)
     layer = Layer("max_pool2d", "MaxPool2D", inputs, scope)
-    return _pool(layer, "MAX", 2, kernel_size, stride, padding, data_format, outputs_collections)
+    return _pool(layer, "MAX", 2, geometry, outputs_collections)
 
 
 @add_arg_scope
@@ -70,8 +66,9 @@ def avg_pool2d(
 
     The default scope is `AvgPool2D`.
     """
+    geometry = Geometry(kernel_size, stride, padding, data_format)
     layer = Layer("avg_pool2d", "AvgPool2D", inputs, scope)
-    return _pool(layer, "AVG", 2, kernel_size, stride, padding, data_format, outputs_collections)
+    return _pool(layer, "AVG", 2, geometry, outputs_collections)
 
 
 @add_arg_scope
@@ -95,8 +92,9 @@ def max_pool3d(
         outputs_collections: Collections for the outputs.
         scope: Name of the ops, `MaxPool3D` by default.
     """
+    geometry = Geometry(kernel_size, stride, padding, data_format)
     layer = Layer("max_pool3d", "MaxPool3D", inputs, scope)
-    return _pool(layer, "MAX", 3, kernel_size, stride, padding, data_format, outputs_collections)
+    return _pool(layer, "MAX", 3, geometry, outputs_collections)
 
 
 @add_arg_scope
@@ -113,8 +111,9 @@ def avg_pool3d(
 
     The default scope is `AvgPool3D`.
     """
+    geometry = Geometry(kernel_size, stride, padding, data_format)
     layer = Layer("avg_pool3d", "AvgPool3D", inputs, scope)
-    return _pool(layer, "AVG", 3, kernel_size, stride, padding, data_format, outputs_collections)
+    return _pool(layer, "AVG", 3, geometry, outputs_collections)
 
 
 @add_arg_scope
@@ -152,50 +151,30 @@ def pool(
     layer = Layer("pool", f"{str(pooling_type).lower()}_pool", inputs, scope)
     with layer:
         layer.check_choice("pooling_type", str(pooling_type).upper(), ("MAX", "AVG"))
-        dims = layer.check_rank(3, 4, 5) - 2
-        first = check_data_format(layer, data_format, dims)
-        check_padding(layer, padding)
-        window = layer.integers("kernel_size", kernel_size, dims)
-        strides = layer.integers("stride", stride, dims)
-        rates = layer.integers("dilation_rate", dilation_rate, dims)
-        if max(strides) > 1 and max(rates) > 1:
-            layer.refuse(
-                "takes a stride or a dilation_rate above 1, not both: "
-                f"stride={stride}, dilation_rate={dilation_rate}"
-            )
-        check_fit(layer, window, rates, padding, first)
+        geometry = Geometry(
+            kernel_size, stride, padding, data_format, dilation_rate, rate_argument="dilation_rate"
+        )
+        window = geometry.checked(layer, 1, 2, 3)
         kind = pooling_type.upper()
-        inputs, first = layer.arrange(layer.inputs, first, kind, dilated=max(rates) > 1)
+        x, first = layer.arrange(layer.inputs, window.first, kind, dilated=window.dilated)
         outputs = tf.nn.pool(
-            inputs,
-            window,
+            x,
+            window.size,
             kind,
-            strides=strides,
-            padding=padding.upper(),
-            data_format=(CHANNELS_FIRST if first else CHANNELS_LAST)[dims],
-            dilations=rates,
+            strides=window.strides,
+            padding=window.padding,
+            data_format=(CHANNELS_FIRST if first else CHANNELS_LAST)[window.dims],
+            dilations=window.rates,
         )
         return layer.finish(outputs, None, outputs_collections)
 
 
 def _pool(
-    layer: Layer,
-    kind: str,
-    dims: int,
-    kernel_size: Ints,
-    stride: Ints,
-    padding: str,
-    data_format: str,
-    outputs_collections: Collections,
+    layer: Layer, kind: str, dims: int, geometry: Geometry, outputs_collections: Collections
 ) -> tf.Tensor:
     with layer:
-        layer.check_rank(dims + 2)
-        first = check_data_format(layer, data_format, dims)
-        check_padding(layer, padding)
-        window = layer.integers("kernel_size", kernel_size, dims)
-        strides = layer.integers("stride", stride, dims)
-        check_fit(layer, window, (1,) * dims, padding, first)
-        inputs, first = layer.arrange(layer.inputs, first, kind)
+        window = geometry.checked(layer, dims)
+        x, first = layer.arrange(layer.inputs, window.first, kind)
         form = (CHANNELS_FIRST if first else CHANNELS_LAST)[dims]
-        outputs = _OPS[kind, dims](inputs, window, strides, padding.upper(), form)
+        outputs = _OPS[kind, dims](x, window.size, window.strides, window.padding, form)
         return layer.finish(outputs, None, outputs_collections)

@@ -1,18 +1,20 @@
 """Convolutions of each channel by itself: separable and in-plane."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 
-from slim_layers._convolution import (
+from slim_layers._geometry import Geometry, Ints, Window
+from slim_layers._layer import (
+    RELU,
     XAVIER,
-    Ints,
-    check_data_format,
-    check_fit,
-    check_padding,
+    ZEROS,
+    Collections,
+    Function,
+    Layer,
+    VariablesCollections,
 )
-from slim_layers._layer import RELU, ZEROS, Collections, Function, Layer, VariablesCollections
 from slim_layers._layouts import CHANNELS_FIRST, CHANNELS_LAST
 from slimcore import add_arg_scope
 
@@ -90,16 +92,16 @@ def separable_convolution2d(
     )
     with layer:
         multiplier = layer.positive("depth_multiplier", depth_multiplier)
-        step, rates, first = _checked(layer, kernel_size, stride, rate, padding, data_format)
-        channels = layer.static_dim(1 if first else -1)
-        shape = [*layer.integers("kernel_size", kernel_size, 2), channels, multiplier]
+        window = _checked(layer, Geometry(kernel_size, stride, padding, data_format, rate))
+        channels = layer.static_dim(window.channels_axis)
+        shape = [*window.size, channels, multiplier]
         weights = layer.variable(
             "depthwise_weights", shape, weights_initializer, weights_regularizer, "weights"
         )
-        inputs, first = layer.arrange(
-            layer.compute(), first, "depthwise", "convolution", dilated=max(rates) > 1
+        x, first = layer.arrange(
+            layer.compute(), window.first, "depthwise", "convolution", dilated=window.dilated
         )
-        outputs = _depthwise(inputs, layer.read(weights), step, rates, padding, first)
+        outputs = _depthwise(x, layer.read(weights), window, first)
         if num_outputs is not None:
             shape = [1, 1, channels * multiplier, layer.positive("num_outputs", num_outputs)]
             mixing = layer.variable(
@@ -181,11 +183,11 @@ def convolution2d_in_plane(
         variables_collections,
     )
     with layer:
-        step, rates, first = _checked(layer, kernel_size, stride, 1, padding, "NHWC")
-        shape = [*layer.integers("kernel_size", kernel_size, 2), 1, 1]
+        window = _checked(layer, Geometry(kernel_size, stride, padding, "NHWC"))
+        shape = [*window.size, 1, 1]
         weights = layer.variable("weights", shape, weights_initializer, weights_regularizer)
         kernels = tf.tile(layer.read(weights), [1, 1, layer.static_dim(-1), 1])
-        outputs = _depthwise(layer.compute(), kernels, step, rates, padding, first)
+        outputs = _depthwise(layer.compute(), kernels, window, first=False)
         outputs = layer.bias_or_normalize(
             outputs, normalizer_fn, normalizer_params, biases_initializer, biases_regularizer
         )
@@ -196,32 +198,14 @@ separable_conv2d = separable_convolution2d
 conv2d_in_plane = convolution2d_in_plane
 
 
-def _checked(
-    layer: Layer, kernel_size: Ints, stride: Ints, rate: Ints, padding: str, data_format: str
-) -> tuple[int, Sequence[int], bool]:
-    """Returns the stride, the rates, and whether the channels are on axis 1."""
-    layer.check_rank(4)
-    first = check_data_format(layer, data_format, 2)
-    check_padding(layer, padding)
-    kernel = layer.integers("kernel_size", kernel_size, 2)
-    strides = layer.integers("stride", stride, 2)
-    rates = layer.integers("rate", rate, 2)
-    if strides[0] != strides[1]:
-        layer.refuse(f"got stride={stride}; it takes one number or two equal ones")
-    if strides[0] > 1 and max(rates) > 1:
-        layer.refuse(f"takes a stride or a rate above 1, not both: stride={stride}, rate={rate}")
-    check_fit(layer, kernel, rates, padding, first)
-    return strides[0], rates, first
+def _checked(layer: Layer, geometry: Geometry) -> Window:
+    window = geometry.checked(layer, 2)
+    if window.strides[0] != window.strides[1]:
+        layer.refuse(f"got stride={geometry.stride}; it takes one number or two equal ones")
+    return window
 
 
-def _depthwise(
-    inputs: tf.Tensor,
-    kernels: tf.Tensor,
-    step: int,
-    rates: Sequence[int],
-    padding: str,
-    first: bool,
-) -> tf.Tensor:
-    strides = [1, 1, step, step] if first else [1, step, step, 1]
+def _depthwise(inputs: tf.Tensor, kernels: tf.Tensor, window: Window, first: bool) -> tf.Tensor:
+    strides = [1, 1, *window.strides] if first else [1, *window.strides, 1]
     form = (CHANNELS_FIRST if first else CHANNELS_LAST)[2]
-    return tf.nn.depthwise_conv2d(inputs, kernels, strides, padding.upper(), form, rates)
+    return tf.nn.depthwise_conv2d(inputs, kernels, strides, window.padding, form, window.rates)

@@ -1,18 +1,22 @@
 """Transposed convolutions, which enlarge."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 
-from slim_layers._convolution import (
+from slim_layers._geometry import Geometry, Ints, Window
+from slim_layers._layer import (
+    RELU,
     XAVIER,
-    Ints,
-    check_data_format,
-    check_padding,
+    ZEROS,
+    Collections,
+    Function,
+    Layer,
+    VariablesCollections,
 )
-from slim_layers._layer import RELU, ZEROS, Collections, Function, Layer, VariablesCollections
 from slim_layers._layouts import CHANNELS_FIRST, CHANNELS_LAST
+from slim_layers._shapes import sizes as sizes_of
 from slimcore import add_arg_scope
 
 
@@ -80,16 +84,9 @@ def convolution2d_transpose(
         variables_collections,
     )
     with layer:
+        window = Geometry(kernel_size, stride, padding, data_format).checked(layer, 2, fits=False)
         outputs, first = _transposed(
-            layer,
-            2,
-            num_outputs,
-            kernel_size,
-            stride,
-            padding,
-            data_format,
-            weights_initializer,
-            weights_regularizer,
+            layer, num_outputs, window, weights_initializer, weights_regularizer
         )
         outputs = layer.bias_or_normalize(
             outputs,
@@ -145,16 +142,9 @@ def convolution3d_transpose(
         variables_collections,
     )
     with layer:
+        window = Geometry(kernel_size, stride, padding, data_format).checked(layer, 3, fits=False)
         outputs, first = _transposed(
-            layer,
-            3,
-            num_outputs,
-            kernel_size,
-            stride,
-            padding,
-            data_format,
-            weights_initializer,
-            weights_regularizer,
+            layer, num_outputs, window, weights_initializer, weights_regularizer
         )
         outputs = layer.bias_or_normalize(
             outputs,
@@ -169,53 +159,31 @@ def convolution3d_transpose(
 
 def _transposed(
     layer: Layer,
-    dims: int,
     num_outputs: int,
-    kernel_size: Ints,
-    stride: Ints,
-    padding: str,
-    data_format: str,
+    window: Window,
     weights_initializer: Any,
     weights_regularizer: Function,
 ) -> tuple[tf.Tensor, bool]:
     """Returns the outputs, and whether their channels are on axis 1."""
-    layer.check_rank(dims + 2)
-    first = check_data_format(layer, data_format, dims)
-    check_padding(layer, padding)
-    kernel = layer.integers("kernel_size", kernel_size, dims)
-    strides = layer.integers("stride", stride, dims)
-    channels = layer.static_dim(1 if first else -1)
+    channels = layer.static_dim(window.channels_axis)
     depth = layer.positive("num_outputs", num_outputs)
-    weights = layer.variable(
-        "weights", [*kernel, depth, channels], weights_initializer, weights_regularizer
-    )
-    shape = _output_shape(layer, kernel, strides, padding.upper(), depth, first)
-    transpose = tf.nn.conv2d_transpose if dims == 2 else tf.nn.conv3d_transpose
-    kernels = layer.read(weights)
-    inputs, still_first = layer.arrange(layer.compute(), first, "transposed")
-    if first and not still_first:
-        shape = [shape[0], *shape[2:], shape[1]]
-    form = (CHANNELS_FIRST if still_first else CHANNELS_LAST)[dims]
-    outputs = transpose(inputs, kernels, shape, strides, padding.upper(), form)
-    outputs.set_shape([n if isinstance(n, int) else None for n in shape])
-    return outputs, still_first
+    shape = [*window.size, depth, channels]
+    kernels = layer.read(layer.variable("weights", shape, weights_initializer, weights_regularizer))
+    x, first = layer.arrange(layer.compute(), window.first, "transposed")
+    sizes = _output_sizes(x, window, depth, first)
+    transpose = tf.nn.conv2d_transpose if window.dims == 2 else tf.nn.conv3d_transpose
+    form = (CHANNELS_FIRST if first else CHANNELS_LAST)[window.dims]
+    outputs = transpose(x, kernels, sizes, window.strides, window.padding, form)
+    outputs.set_shape([n if isinstance(n, int) else None for n in sizes])
+    return outputs, first
 
 
-def _output_shape(
-    layer: Layer,
-    kernel: Sequence[int],
-    strides: Sequence[int],
-    padding: str,
-    depth: int,
-    first: bool,
-) -> list[Any]:
+def _output_sizes(inputs: tf.Tensor, window: Window, depth: int, first: bool) -> list[Any]:
     """Returns the sizes of the outputs: integers where they are known, else scalar tensors."""
-    sizes: list[Any] = layer.inputs.shape.as_list()
-    if None in sizes:
-        at_run_time = tf.shape(layer.inputs)
-        sizes = [at_run_time[i] if n is None else n for i, n in enumerate(sizes)]
-    for axis, k, step in zip(range(2 if first else 1, len(sizes)), kernel, strides, strict=False):
-        sizes[axis] = sizes[axis] * step + (0 if padding == "SAME" else max(k - step, 0))
+    sizes = sizes_of(inputs)
+    axes = range(2 if first else 1, len(sizes))
+    for axis, k, step in zip(axes, window.size, window.strides, strict=False):
+        sizes[axis] = sizes[axis] * step + (0 if window.padding == "SAME" else max(k - step, 0))
     sizes[1 if first else -1] = depth
     return sizes
 

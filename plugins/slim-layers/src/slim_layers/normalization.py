@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from slim_layers._layer import ONES, ZEROS, Collections, Function, Layer, VariablesCollections
+from slim_layers._shapes import sizes as sizes_of
 from slim_layers.utils import channels_first
 from slimcore import add_arg_scope
 
@@ -264,8 +265,6 @@ def _normalized(
 def _resized(tensor: tf.Tensor, axis: int, count: int, sizes: Sequence[int]) -> tf.Tensor:
     """Returns the tensor with `sizes` in place of `count` axes from `axis` on."""
     shape = tensor.shape.as_list()
-    if shape.count(None) > 1:
-        dynamic = tf.shape(tensor)
-        shape = [dynamic[i] if n is None else n for i, n in enumerate(shape)]
-    shape = [-1 if n is None else n for n in shape]
+    # One size may be left to the op; of several, none is guessed.
+    shape = sizes_of(tensor) if shape.count(None) > 1 else [-1 if n is None else n for n in shape]
     return tf.reshape(tensor, [*shape[:axis], *sizes, *shape[axis + count :]])
