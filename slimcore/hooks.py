@@ -24,12 +24,9 @@ it returns is ignored, and an error in it is reported once and does not disturb 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pluggy
-
-if TYPE_CHECKING:
-    from slimcore.events import Run
 
 hookspec = pluggy.HookspecMarker("slimcore")
 hookimpl = pluggy.HookimplMarker("slimcore")
@@ -145,26 +142,45 @@ def slim_commands() -> Offers:
 # What a plugin may follow.
 
 
+@dataclass(frozen=True)
+class Run:
+    """One training or evaluation.
+
+    Attributes:
+        kind: "train" or "eval".
+        logdir: The folder it writes to.
+        number_of_steps: The step at which it ends, or None where that is open.
+        first_step: The step it starts from; above 0 where it resumes.
+        config: What it was asked to do, for its record: network, dataset, seed, ….
+    """
+
+    kind: str
+    logdir: str
+    number_of_steps: int | None = None
+    first_step: int = 0
+    config: dict[str, Any] = field(default_factory=dict)
+
+
 @hookspec
-def slim_run_started(run: "Run") -> None:
+def slim_run_started(run: Run) -> None:
     """A run has begun: its kind ("train", "eval"), folder, configuration and first step."""
 
 
 @hookspec
-def slim_scalars_logged(run: "Run", step: int, scalars: Mapping[str, float]) -> None:
+def slim_scalars_logged(run: Run, step: int, scalars: Mapping[str, float]) -> None:
     """Scalars of step `step` have been read back, such as `{"loss": 0.31, "examples/s": 812.0}`."""
 
 
 @hookspec
-def slim_checkpoint_saved(run: "Run", step: int, path: str) -> None:
+def slim_checkpoint_saved(run: Run, step: int, path: str) -> None:
     """A checkpoint is complete on disk at the prefix `path`."""
 
 
 @hookspec
-def slim_evaluation_done(run: "Run", step: int, results: Mapping[str, Any]) -> None:
+def slim_evaluation_done(run: Run, step: int, results: Mapping[str, Any]) -> None:
     """The checkpoint of step `step` has been evaluated."""
 
 
 @hookspec
-def slim_run_ended(run: "Run", status: str, results: Mapping[str, Any]) -> None:
+def slim_run_ended(run: Run, status: str, results: Mapping[str, Any]) -> None:
     """A run is over: status "completed", "interrupted" or "failed", and its last results."""
