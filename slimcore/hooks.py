@@ -18,15 +18,19 @@ where the thing is, `"module:attribute"` (or `"module"`, for a namespace); an `O
 the string adds facts that can be listed without importing the thing. The hook runs on discovery,
 so the plugin module imports nothing heavy; the component itself is imported when first used.
 
-The second group *follows a run*. Each implementation takes the arguments it wants, by name. What
+One hook *describes a component* further, for `slim info`.
+
+The last group *follows a run*. Each implementation takes the arguments it wants, by name. What
 it returns is ignored, and an error in it is reported once and does not disturb the run.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pluggy
+
+from slimcore._component import Component
 
 hookspec = pluggy.HookspecMarker("slimcore")
 hookimpl = pluggy.HookimplMarker("slimcore")
@@ -137,6 +141,36 @@ def slim_namespaces() -> Offers:
 @hookspec
 def slim_commands() -> Offers:
     """Offers `click` commands of the program `slim`, each an `Offer` with a summary."""
+
+
+# What a plugin may tell of a component.
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table for `slim info`, whose columns but the first are set to the right.
+
+    Attributes:
+        columns: The heading of each column.
+        rows: A cell for each column; None is left empty.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+
+
+@hookspec
+def slim_component_tables(component: Component, image_size: int | None) -> Sequence[Table]:
+    """Describes a component further, such as a network by its layers, for `slim info`.
+
+    Asked of every plugin for every component shown, whoever offers it. An implementation returns
+    no table where it has nothing to say, which it finds out before it imports anything heavy.
+
+    Args:
+        component: The component; `component.load()` imports it.
+        image_size: The height and width of the images to describe it for, in pixels; None for its
+            own.
+    """
 
 
 # What a plugin may follow.

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import slimcore
 import slimcore.registry as registry
-from slimcore.discovery import HOOK_OF_KIND
-from slimcore.namespace import KINDS_IN
+from slimcore._discovery import HOOK_OF_KIND
+from slimcore._namespace import KINDS_IN
 
 CORE = Path(slimcore.__file__).parent
 HEADER = "# Written by tools/stubs.py.\n"
