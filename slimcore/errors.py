@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterable
+from typing import Any
 
 
 class SlimError(Exception):
@@ -44,9 +45,31 @@ class InputError(SlimError, ValueError):
 class ShapeError(InputError):
     """A tensor whose shape the function called cannot take."""
 
+    @classmethod
+    def of_two_uses(cls, variable: str, made: Any, asked: Any) -> "ShapeError":
+        """Returns the error for a variable that exists with another shape."""
+        return cls(
+            f"variable {variable} has shape {made} and is asked for as {asked}: two layers have "
+            f"the scope {variable.rpartition('/')[0]!r}; give them different scopes"
+        )
+
 
 class ArgumentTypeError(InputError, TypeError):
     """An argument of a type that the function called cannot take."""
+
+
+class ScopeError(InputError):
+    """A scope that is used twice, and does not say that the two uses share their variables."""
+
+    @classmethod
+    def of(cls, variable: str) -> "ScopeError":
+        """Returns the error for a variable that is used a second time."""
+        scope = variable.rpartition("/")[0]
+        where = f"the scope {scope!r}" if scope else "one scope"
+        return cls(
+            f"variable {variable} is used twice in one call, since two layers have {where}; give "
+            "them different scopes, or reuse=True (or tf.compat.v1.AUTO_REUSE) to share it"
+        )
 
 
 class CheckpointError(SlimError, ValueError):

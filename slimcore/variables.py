@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from slimcore._arg_scope import add_arg_scope
 from slimcore.collections import in_graph, innermost
-from slimcore.errors import InputError, nearest
+from slimcore.errors import InputError, ScopeError, ShapeError, nearest
 from slimcore.module import current_module
 
 GraphKeys = tf.compat.v1.GraphKeys
@@ -57,6 +57,8 @@ def variable(
 
     Raises:
         NoModuleError: Eagerly, or in a `tf.function`, outside of a `slim.Module`.
+        ScopeError: It exists in the graph, or was used in this call of the module, and its scope
+            does not say that it is shared.
     """
     scope = tf.compat.v1.get_variable_scope()
     current_module(f"variable {name!r} (scope {scope.name!r})")
@@ -67,21 +69,31 @@ def variable(
         ours = regularizer is not None and collections and not partitioner and _is_plain(scope)
         members = tf.compat.v1.get_collection_ref(collections[0]) if ours else []
         before = len(members)
-        made = tf.compat.v1.get_variable(
-            name,
-            shape=shape,
-            dtype=dtype,
-            initializer=initializer,
-            regularizer=None if ours else regularizer,
-            trainable=trainable,
-            collections=collections,
-            caching_device=caching_device,
-            partitioner=partitioner,
-            custom_getter=custom_getter,
-            use_resource=True,
-            synchronization=synchronization,
-            aggregation=aggregation,
-        )
+        try:
+            made = tf.compat.v1.get_variable(
+                name,
+                shape=shape,
+                dtype=dtype,
+                initializer=initializer,
+                regularizer=None if ours else regularizer,
+                trainable=trainable,
+                collections=collections,
+                caching_device=caching_device,
+                partitioner=partitioner,
+                custom_getter=custom_getter,
+                use_resource=True,
+                synchronization=synchronization,
+                aggregation=aggregation,
+            )
+        except ValueError as error:
+            full_name = f"{scope.name}/{name}" if scope.name else name
+            if "already exists, disallowed" in str(error):
+                raise ScopeError.of(full_name) from error
+            # TensorFlow tells of the shapes alone.
+            shapes = re.search(r"specified shape (\(.*?\)) and found shape (\(.*?\))", str(error))
+            if shapes:
+                raise ShapeError.of_two_uses(full_name, shapes[2], shapes[1]) from error
+            raise
         if len(members) > before:
             _add_penalty(made, regularizer)
         return made
