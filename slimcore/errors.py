@@ -1,4 +1,4 @@
-"""The errors a user can mend. The command line prints each as one line and exits with 2."""
+"""The errors that a user can fix. The command line prints each as one line and exits with 2."""
 
 import difflib
 import re
@@ -10,7 +10,7 @@ class SlimError(Exception):
     """The base of every error that Slim raises on purpose."""
 
     # AutoGraph raises an error out of a `tf.function` as another of its type if the type is made
-    # as Exception is, and otherwise as an error of its own, which is no ValueError.
+    # as Exception is, and otherwise as an error of its own, which is not a ValueError.
     __init__ = Exception.__init__
 
 

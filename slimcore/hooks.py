@@ -117,7 +117,7 @@ def slim_decoders() -> Offers:
 
 @hookspec
 def slim_preprocessing() -> Offers:
-    """Offers ways to make images ready for a network.
+    """Offers preprocessing of images for a network.
 
     A preprocessing is `fn(image, height, width, is_training) -> image`: from uint8 [h, w, channels]
     to float32 [height, width, channels].

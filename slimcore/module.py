@@ -92,10 +92,10 @@ class Module(tf.Module):
 
             predict = tf.function(lambda images: model.frozen(images, is_training=False)[0])
 
-        In a `tf.function` the values are those of when it is traced: trained or restored later, the
-        variables no longer change its outputs. A processor's convolutions arrange constant weights
-        once and not at every call, which counts at small batches: `benchmarks/networks.py`. The
-        first call takes seconds longer. A SavedModel of the function holds no variables, and up to
+        In a `tf.function`, values are captured when it is traced; later training or restoring has
+        no effect on it. On a CPU, convolutions pre-pack constant weights once instead of on every
+        call, which matters for small batches: `benchmarks/networks.py`. The first call takes
+        seconds longer. A SavedModel of the function holds no variables, and up to
         2 GiB of constants.
 
         Args:

@@ -29,7 +29,7 @@ def check(name: str) -> str:
     """Returns the name of a precision.
 
     Raises:
-        InputError: There is none of this name.
+        InputError: No precision has this name.
     """
     if name not in _COMPUTE:
         raise InputError(
@@ -48,7 +48,7 @@ def precision(name: str | None) -> Iterator[None]:
             whose small gradients need a loss scale; "float32"; or None, to change nothing.
 
     Raises:
-        InputError: There is no precision of this name.
+        InputError: No precision has this name.
     """
     token = _current.set(_current.get() if name is None else _COMPUTE[check(name)])
     try:

@@ -22,7 +22,7 @@ from slimcore.errors import (
     nearest,
 )
 
-RUN_TIME = "run-time"
+_RUN_TIME = "run-time"
 """The distribution that components registered in the running program belong to."""
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -130,10 +130,10 @@ class Registry:
         candidates: Mapping[str, Component],
     ) -> NoReturn:
         wanted = preference.distribution
-        if wanted == RUN_TIME:
+        if wanted == _RUN_TIME:
             trouble, remedy = "which nothing has registered yet", f"Use @slim.register_{kind}"
         elif any(aside.distribution == wanted for aside in self.set_aside):
-            trouble, remedy = "which is set aside (slim doctor says why)", "Mend it"
+            trouble, remedy = "which is set aside (slim doctor says why)", "Repair it"
         elif wanted in self.distributions:
             trouble, remedy = "which does not offer it", "Correct the preference"
         else:
@@ -147,8 +147,9 @@ class Registry:
     def _unknown(self, kind: str, name: str, distribution: str = "") -> NoReturn:
         if distribution and prefs.normalized(distribution) not in self.distributions:
             raise UnknownComponentError(
-                f"{distribution!r} in {distribution}:{name} is no distribution that is in use here."
-                f" Close: {nearest(distribution, self.distributions)}. Looked in {self.looked_in()}"
+                f"no installed plugin is named {distribution!r}, asked for in "
+                f"{distribution}:{name}. Close: {nearest(distribution, self.distributions)}. "
+                f"Looked in {self.looked_in()}"
             )
         package = first_party().get(kind, {}).get(name)
         if package and package not in self.distributions:
@@ -250,7 +251,7 @@ def register(kind: str, name: str | None = None) -> Callable[[F], F]:
         own_name = name or function.__name__
         summary = (inspect.getdoc(function) or "").partition("\n")[0]
         target = f"{function.__module__}:{function.__qualname__}"
-        new = Component(kind, own_name, RUN_TIME, "", target, summary, {}, function)
+        new = Component(kind, own_name, _RUN_TIME, "", target, summary, {}, function)
         with _lock:
             _registered[kind, own_name] = new
             if _current is not None:

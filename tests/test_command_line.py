@@ -96,7 +96,7 @@ def test_a_broken_preference_is_one_line_and_debug_shows_where():
 def test_doctor_finds_nothing_wrong_here():
     result = slim("doctor")
     assert result.returncode == 0, result.stdout
-    assert "Nothing to mend." in result.stdout
+    assert "No problems found." in result.stdout
 
 
 def test_doctor_names_what_is_set_aside_in_conflict_unmet_or_not_there(install):
@@ -120,7 +120,7 @@ def test_doctor_names_what_is_set_aside_in_conflict_unmet_or_not_there(install):
         "layer gone of best 1.0.0 (best_plugin:gone) does not exist",
     ]:
         assert message in result.stdout, result.stdout
-    assert "5 thing(s) to mend" in result.stdout
+    assert "5 problem(s) found" in result.stdout
 
 
 def test_plan_reports_what_a_checkpoint_would_restore(tmp_path):

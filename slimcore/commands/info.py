@@ -19,7 +19,7 @@ from slimcore.registry import Component
 @click.option("--kind", help="Kind of component, if several share the name.")
 @click.option("--image-size", type=int, help="Height and width of a network's images.")
 def info(name: str, kind: str | None, image_size: int | None) -> None:
-    """Show NAME's signature, summary and provenance, and for a network its layers."""
+    """Show the signature, summary and origin of NAME, and for a network its layers."""
     for component in _named(name, kind):
         value = component.load()
         click.echo(f"{component.kind} {component.name}{_signature(value)}")

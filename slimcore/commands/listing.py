@@ -11,9 +11,9 @@ from slimcore.registry import Component
 @click.command("list")
 @click.argument("kind", required=False)
 def list_components(kind: str | None) -> None:
-    """List what plugins offer: all of it, or one KIND such as layer or nets.
+    """List everything that plugins offer, or only one KIND, such as layer or nets.
 
-    Nothing is imported, so that listing takes no time.
+    Components are not imported.
     """
     found = registry.current()
     kind = _singular(kind) if kind else None
