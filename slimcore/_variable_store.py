@@ -1,6 +1,7 @@
 """The variables of one `slim.Module`: made on first use, found again by name."""
 
 import re
+import threading
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
@@ -10,6 +11,10 @@ from slimcore.collections import innermost
 from slimcore.errors import InputError, ShapeError
 
 GraphKeys = tf.compat.v1.GraphKeys
+
+# One for all stores: the first value of a variable may need one of another store, and two threads
+# that take two locks in turn could wait for each other.
+_lock = threading.RLock()
 
 
 class VariableStore:
@@ -36,7 +41,8 @@ class VariableStore:
         own = str(variable.name).partition(":")[0]
         if self._variables.get(own) is variable:
             return own
-        return next((name for name, v in self._variables.items() if v is variable), own)
+        with _lock:
+            return next((name for name, v in self._variables.items() if v is variable), own)
 
     def get(
         self,
@@ -57,46 +63,44 @@ class VariableStore:
         """Finds a variable or makes it; the arguments are those of `get_variable`.
 
         Raises:
-            InputError: It does not exist, and `reuse=True` forbids to make it; or its first value
+            InputError: It does not exist, and `reuse=True` forbids creating it; or its first value
                 is not known yet.
             ShapeError: It exists with another shape, or its shape is not fully defined.
         """
         del in_graphs_only
-        variable = self.find(name)
-        if variable is None:
-            if reuse is True:
-                raise InputError(
-                    f"variable {name} does not exist, and reuse=True forbids to make it; leave "
-                    "reuse out for the first use"
-                )
-            if trainable is None:
-                trainable = synchronization != tf.VariableSynchronization.ON_READ
-            initial, dtype = _initial_value(name, initializer, shape, dtype)
-            # Out of any tf.function: the variable outlives the trace that asks for it. And out of
-            # the name scope, which would come before the name, whose scopes it has already.
-            with tf.init_scope(), tf.compat.v1.name_scope(None):
-                variable = tf.Variable(
-                    initial,
-                    trainable=trainable,
-                    name=name,
-                    dtype=dtype,
-                    shape=None if validate_shape else tf.TensorShape(None),
-                    constraint=constraint,
-                    synchronization=synchronization,
-                    aggregation=aggregation,
-                )
-            self._variables[name] = variable
-            self._initial_values[name] = initial
-            if regularizer is not None:
-                self._regularizers[name] = regularizer
-            self.add_to_collections(collections or [GraphKeys.GLOBAL_VARIABLES], variable)
-            if trainable:
-                self.add_to_collections([GraphKeys.TRAINABLE_VARIABLES], variable)
-        elif shape is not None and not variable.shape.is_compatible_with(shape):
-            raise ShapeError(
-                f"variable {name} has shape {variable.shape} and is asked for as "
-                f"{tf.TensorShape(shape)}; give the two uses different scopes"
-            )
+        with _lock:
+            variable = self.find(name)
+            if variable is None:
+                if reuse is True:
+                    raise InputError(
+                        f"variable {name} does not exist, and reuse=True forbids creating it; "
+                        "leave reuse out for the first use"
+                    )
+                if trainable is None:
+                    trainable = synchronization != tf.VariableSynchronization.ON_READ
+                initial, dtype = _initial_value(name, initializer, shape, dtype)
+                # Out of any tf.function: the variable outlives the trace that asks for it. And out
+                # of the name scope, which would come before the name, whose scopes it has already.
+                with tf.init_scope(), tf.compat.v1.name_scope(None):
+                    variable = tf.Variable(
+                        initial,
+                        trainable=trainable,
+                        name=name,
+                        dtype=dtype,
+                        shape=None if validate_shape else tf.TensorShape(None),
+                        constraint=constraint,
+                        synchronization=synchronization,
+                        aggregation=aggregation,
+                    )
+                self._variables[name] = variable
+                self._initial_values[name] = initial
+                if regularizer is not None:
+                    self._regularizers[name] = regularizer
+                self.add_to_collections(collections or [GraphKeys.GLOBAL_VARIABLES], variable)
+                if trainable:
+                    self.add_to_collections([GraphKeys.TRAINABLE_VARIABLES], variable)
+        if shape is not None and not variable.shape.is_compatible_with(shape):
+            raise ShapeError.of_two_uses(name, variable.shape, tf.TensorShape(shape))
         self._gather_penalty(name, variable)
         return variable
 
@@ -108,12 +112,14 @@ class VariableStore:
     def add_to_collections(self, collections: Sequence[str], variable: tf.Variable) -> None:
         """Adds a variable to collections, to each once."""
         name = self.name_of(variable)
-        for collection in collections:
-            self._collections.setdefault(collection, {}).setdefault(name, variable)
+        with _lock:
+            for collection in collections:
+                self._collections.setdefault(collection, {}).setdefault(name, variable)
 
     def get_collection(self, collection: str, scope: str | None = None) -> dict[str, tf.Variable]:
         """Returns the variables of a collection, by name, that begin with the pattern `scope`."""
-        named = self._collections.get(collection, {})
+        with _lock:
+            named = dict(self._collections.get(collection, {}))
         return {name: v for name, v in named.items() if not scope or re.match(scope, name)}
 
     def reset(self, collection: str) -> None:

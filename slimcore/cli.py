@@ -36,11 +36,11 @@ class _Program(click.Group):
 @click.version_option(slimcore.__version__, prog_name="slim")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def program(debug: bool) -> None:
-    """Train, judge and export slim networks; see what is installed."""
+    """Train, evaluate and export slim networks, and list what plugins offer."""
 
 
 def main() -> None:
-    """Runs the program: errors that a user can mend are one line on stderr, and exit status 2."""
+    """Runs the program: errors that a user can fix are one line on stderr, and exit status 2."""
     # Before TensorFlow is imported: its start-up notes are not the program's output.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:

@@ -1,14 +1,16 @@
-"""The errors a user can mend. The command line prints each as one line and exits with 2."""
+"""The errors that a user can fix. The command line prints each as one line and exits with 2."""
 
 import difflib
+import re
 from collections.abc import Iterable
+from typing import Any
 
 
 class SlimError(Exception):
     """The base of every error that Slim raises on purpose."""
 
     # AutoGraph raises an error out of a `tf.function` as another of its type if the type is made
-    # as Exception is, and otherwise as an error of its own, which is no ValueError.
+    # as Exception is, and otherwise as an error of its own, which is not a ValueError.
     __init__ = Exception.__init__
 
 
@@ -43,9 +45,31 @@ class InputError(SlimError, ValueError):
 class ShapeError(InputError):
     """A tensor whose shape the function called cannot take."""
 
+    @classmethod
+    def of_two_uses(cls, variable: str, made: Any, asked: Any) -> "ShapeError":
+        """Returns the error for a variable that exists with another shape."""
+        return cls(
+            f"variable {variable} has shape {made} and is asked for as {asked}: two layers have "
+            f"the scope {variable.rpartition('/')[0]!r}; give them different scopes"
+        )
+
 
 class ArgumentTypeError(InputError, TypeError):
     """An argument of a type that the function called cannot take."""
+
+
+class ScopeError(InputError):
+    """A scope that is used twice, and does not say that the two uses share their variables."""
+
+    @classmethod
+    def of(cls, variable: str) -> "ScopeError":
+        """Returns the error for a variable that is used a second time."""
+        scope = variable.rpartition("/")[0]
+        where = f"the scope {scope!r}" if scope else "one scope"
+        return cls(
+            f"variable {variable} is used twice in one call, since two layers have {where}; give "
+            "them different scopes, or reuse=True (or tf.compat.v1.AUTO_REUSE) to share it"
+        )
 
 
 class CheckpointError(SlimError, ValueError):
@@ -63,3 +87,21 @@ class RunError(SlimError):
 def nearest(name: str, names: Iterable[str], count: int = 3) -> str:
     """Returns up to `count` of `names` that look like `name`, as a phrase, or "nothing"."""
     return ", ".join(difflib.get_close_matches(name, list(names), count, 0.6)) or "nothing"
+
+
+# What TensorFlow puts around the reason: where an op was made, and which op it is.
+_TRACE = re.compile(
+    r"Graph execution error:|Detected at node|\s+File \"|Node: '|<stack traces|\s*\[\[|\s*$"
+)
+_OPS = re.compile(r"\{\{[^}]*\}\}\s*|\s*\[Op:[^\]]*\](?: name:.*)?")
+
+
+def first_line(error: BaseException) -> str:
+    """Returns the reason that an error gives, on one line.
+
+    Of TensorFlow's errors, without the names of ops (`{{function_node …}}`, `[Op:…]`) and the
+    traces of where these were made.
+    """
+    text = str(getattr(error, "message", "") or error)
+    reasons = (line for line in text.splitlines() if not _TRACE.match(line))
+    return _OPS.sub("", next(reasons, "")).strip() or type(error).__name__

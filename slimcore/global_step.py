@@ -95,7 +95,7 @@ def assert_global_step(global_step_tensor: Any) -> None:
     """Checks that something can be a global step.
 
     Raises:
-        ArgumentTypeError: It is no variable or tensor, no integer, or no scalar.
+        ArgumentTypeError: It is not a variable or tensor, not an integer, or not a scalar.
     """
     dtype = getattr(global_step_tensor, "dtype", None)
     shape = getattr(global_step_tensor, "shape", None)

@@ -1,18 +1,27 @@
 """`slim.Module`: a slim function with the variables that it makes."""
 
+import asyncio
 import contextlib
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import tensorflow as tf
 
 import slimcore.checkpoints as checkpoints
 import slimcore.precisions as precisions
 from slimcore._variable_store import VariableStore
-from slimcore.collections import REGULARIZATION_LOSSES, Collections, collecting, in_graph
-from slimcore.errors import CheckpointError, InputError, NoModuleError
+from slimcore.collections import (
+    REGULARIZATION_LOSSES,
+    Collections,
+    collecting,
+    discarding,
+    in_graph,
+)
+from slimcore.errors import CheckpointError, InputError, NoModuleError, ScopeError
 
 GraphKeys = tf.compat.v1.GraphKeys
 MODULES = "slim_modules"
@@ -33,6 +42,10 @@ class Module(tf.Module):
     eager mode, in a `tf.function`, and in the replicas of a `tf.distribute` strategy; inside the
     function, `tf.compat.v1.variable_scope` and `get_variable` work as they do in a graph. Names
     are those of a graph (`LeNet/conv1/weights`), without the module's own.
+
+    Two layers of one call have different scopes, or share their variables by `reuse=True` or
+    `tf.compat.v1.AUTO_REUSE`; otherwise a ScopeError is raised. In eager mode TensorFlow does not
+    tell which, so the function is traced once more when a call has used a variable twice.
 
     In a `tf.Graph` the graph keeps the variables and the collections, and the second call reuses
     the variables of the first.
@@ -61,7 +74,8 @@ class Module(tf.Module):
         # An attribute of its own, for TensorFlow to track: a SavedModel needs that.
         self._variables: dict[str, tf.Variable] = {}
         self.store = VariableStore(self._variables)
-        self._last_call = _LastCall()
+        self._last_calls = _LastCalls()
+        self._sharing_is_said = False
 
     @tf.autograph.experimental.do_not_convert
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -78,10 +92,10 @@ class Module(tf.Module):
 
             predict = tf.function(lambda images: model.frozen(images, is_training=False)[0])
 
-        In a `tf.function` the values are those of when it is traced: trained or restored later, the
-        variables no longer change its outputs. A processor's convolutions arrange constant weights
-        once and not at every call, which counts at small batches: `benchmarks/networks.py`. The
-        first call takes seconds longer. A SavedModel of the function holds no variables, and up to
+        In a `tf.function`, values are captured when it is traced; later training or restoring has
+        no effect on it. On a CPU, convolutions pre-pack constant weights once instead of on every
+        call, which matters for small batches: `benchmarks/networks.py`. The first call takes
+        seconds longer. A SavedModel of the function holds no variables, and up to
         2 GiB of constants.
 
         Args:
@@ -100,31 +114,56 @@ class Module(tf.Module):
         return self._called(self._get_constant, args, kwargs)
 
     def _called(self, getter: Callable[..., Any] | None, args: Any, kwargs: Any) -> Any:
-        with self._entered(getter), precisions.precision(self._precision):
+        used = _Used()
+        with self._entered(getter, used) as gathered, precisions.precision(self._precision):
+            self._last_calls.current = call = _Call(gathered)
             outputs = self._fn(*args, **{**self._defaults, **kwargs})
+            call.end_points = _end_points(outputs)
             outputs = precisions.in_float32(outputs)
-        self._last_call.keep(outputs)
+        self._last_calls.current = call  # of this module called in itself, the outer call
+        if used.twice and not self._sharing_is_said and not tf.distribute.has_strategy():
+            self._check_sharing(getter, args, kwargs)
         return outputs
 
+    def _check_sharing(self, getter: Callable[..., Any] | None, args: Any, kwargs: Any) -> None:
+        """Traces the function once, since it is only then that scopes tell whether they share."""
+
+        @tf.autograph.experimental.do_not_convert
+        def traced() -> None:
+            with self._entered(getter, _Used()), precisions.precision(self._precision):
+                self._fn(*args, **{**self._defaults, **kwargs})
+
+        last = self._last_calls.current
+        try:
+            with discarding():
+                tf.function(traced).get_concrete_function()
+        except ScopeError:
+            raise
+        except Exception:  # a function that works in eager mode alone has the benefit of the doubt
+            pass
+        finally:
+            self._last_calls.current = last
+        self._sharing_is_said = True
+
     @contextlib.contextmanager
-    def _entered(self, getter: Callable[..., Any] | None) -> Iterator[None]:
-        token = _innermost.set(self)
+    def _entered(self, getter: Callable[..., Any] | None, used: "_Used") -> Iterator[Collections]:
+        token, token_used = _innermost.set(self), _used.set(used)
+        # Outside of a graph the store finds a variable or makes it, and reuse is what the function
+        # says itself.
+        reuse = tf.compat.v1.AUTO_REUSE if in_graph() else None
         try:
             # Entering the current scope again leaves its name as it is, and puts the counts that
             # make default names (Conv, Conv_1) back on leaving, so that each call starts afresh.
             with (
                 collecting() as gathered,
                 tf.compat.v1.variable_scope(
-                    tf.compat.v1.get_variable_scope(),
-                    custom_getter=getter,
-                    reuse=tf.compat.v1.AUTO_REUSE,
-                    auxiliary_name_scope=False,
+                    _current_scope(), custom_getter=getter, reuse=reuse, auxiliary_name_scope=False
                 ),
             ):
-                self._last_call.collections = gathered
                 gathered.add(MODULES, self)
-                yield
+                yield gathered
         finally:
+            _used.reset(token_used)
             _innermost.reset(token)
 
     def _get_variable(
@@ -132,6 +171,9 @@ class Module(tf.Module):
     ) -> tf.Variable:
         """Finds a variable or makes it; `variable_scope` calls this in place of its own store."""
         del getter
+        used = _used.get()
+        if used is not None:
+            used.note(name, kwargs.get("reuse"))
         return self.store.get(name, *args, **kwargs)
 
     def _get_constant(
@@ -200,8 +242,11 @@ class Module(tf.Module):
 
     @property
     def collections(self) -> Collections:
-        """What the last call gathered. Of a call in a `tf.function`, valid in that function."""
-        return self._last_call.collections
+        """What the last call of this thread or async task gathered, or else of any.
+
+        Of a call in a `tf.function`, valid in that function.
+        """
+        return self._last_calls.current.collections
 
     @property
     def losses(self) -> list[tf.Tensor]:
@@ -219,7 +264,7 @@ class Module(tf.Module):
 
         Empty where it returned none. Of a call in a `tf.function`, valid in that function.
         """
-        return self._last_call.end_points
+        return self._last_calls.current.end_points
 
     def reset_metrics(self) -> None:
         """Puts the local variables, in which metrics keep their state, back to the start."""
@@ -278,16 +323,95 @@ class Module(tf.Module):
             )
 
 
-class _LastCall:
-    """What the last call left, out of sight of TensorFlow's attribute tracking."""
+class _Call:
+    """What a call left."""
 
-    def __init__(self) -> None:
-        self.collections = Collections()
+    def __init__(self, collections: Collections) -> None:
+        self.collections = collections
         self.end_points: Mapping[str, Any] = {}
 
-    def keep(self, outputs: Any) -> None:
-        beside = outputs[1:] if isinstance(outputs, tuple) else [outputs]
-        self.end_points = next((o for o in beside if isinstance(o, Mapping)), {})
+
+def _end_points(outputs: Any) -> Mapping[str, Any]:
+    beside = outputs[1:] if isinstance(outputs, tuple) else [outputs]
+    return next((o for o in beside if isinstance(o, Mapping)), {})
+
+
+class _LastCalls:
+    """The last call of each thread and async task, out of sight of TensorFlow's tracking."""
+
+    def __init__(self) -> None:
+        self._calls: WeakKeyDictionary[Any, _Call] = WeakKeyDictionary()
+        self._last = _Call(Collections())
+
+    @property
+    def current(self) -> _Call:
+        """The last call of this thread or task; of one that made none, the last of any."""
+        return self._calls.get(_thread_or_task(), self._last)
+
+    @current.setter
+    def current(self, call: _Call) -> None:
+        self._calls[_thread_or_task()] = self._last = call
+
+
+def _thread_or_task() -> Any:
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # no event loop runs in this thread
+        task = None
+    return task or threading.current_thread()
+
+
+def _current_scope() -> Any:
+    """Returns the variable scope in force; in a `tf.function`, as one that does not reuse.
+
+    There it may come from eager mode, where TensorFlow has every scope reuse.
+    """
+    scope = tf.compat.v1.get_variable_scope()
+    if in_graph() or tf.executing_eagerly():
+        return scope
+    return tf.compat.v1.VariableScope(
+        reuse=False,
+        name=scope.name,
+        initializer=scope.initializer,
+        regularizer=scope.regularizer,
+        caching_device=scope.caching_device,
+        partitioner=scope.partitioner,
+        custom_getter=scope.custom_getter,
+        name_scope=scope.original_name_scope,
+        dtype=scope.dtype,
+        use_resource=scope.use_resource,
+        constraint=scope.constraint,
+    )
+
+
+class _Used:
+    """The variables that one call has asked for, in each graph: the bodies of loops have their own.
+
+    Attributes:
+        twice: Whether one was used twice in eager mode, where TensorFlow does not tell whether the
+            scope says so.
+    """
+
+    def __init__(self) -> None:
+        self.twice = False
+        self._names: dict[Any, set[str]] = {}
+
+    def note(self, name: str, reuse: Any) -> None:
+        """Notes the use of a variable.
+
+        Raises:
+            ScopeError: It is the second, and the scope does not say that it shares.
+        """
+        eager = tf.executing_eagerly()
+        names = self._names.setdefault(None if eager else tf.compat.v1.get_default_graph(), set())
+        if name in names:
+            self.twice |= eager
+            if not eager and not reuse:
+                raise ScopeError.of(name)
+        names.add(name)
+
+
+_used: ContextVar[_Used | None] = ContextVar("used", default=None)
 
 
 def active_module() -> "Module | None":

@@ -7,7 +7,6 @@ from slimcore.hooks import Offer, hookimpl
 def slim_commands() -> dict[str, Offer]:
     return {
         "list": Offer("slimcore.commands.listing:list_components", "List what plugins offer."),
-        "info": Offer("slimcore.commands.info:info", "Show what is known of one component."),
-        "doctor": Offer("slimcore.commands.doctor:doctor", "Find what is wrong, and the remedy."),
-        "plan": Offer("slimcore.commands.plan:plan", "Compare a checkpoint with a network."),
+        "info": Offer("slimcore.commands.info:info", "Show the details of one component."),
+        "doctor": Offer("slimcore.commands.doctor:doctor", "Find problems, and suggest remedies."),
     }

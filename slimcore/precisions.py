@@ -29,7 +29,7 @@ def check(name: str) -> str:
     """Returns the name of a precision.
 
     Raises:
-        InputError: There is none of this name.
+        InputError: No precision has this name.
     """
     if name not in _COMPUTE:
         raise InputError(
@@ -48,18 +48,13 @@ def precision(name: str | None) -> Iterator[None]:
             whose small gradients need a loss scale; "float32"; or None, to change nothing.
 
     Raises:
-        InputError: There is no precision of this name.
+        InputError: No precision has this name.
     """
     token = _current.set(_current.get() if name is None else _COMPUTE[check(name)])
     try:
         yield
     finally:
         _current.reset(token)
-
-
-def compute_dtype() -> tf.DType | None:
-    """Returns the type to compute in, or None where layers follow the type of their inputs."""
-    return _current.get()
 
 
 def computing(value: Any) -> Any:

@@ -4,80 +4,28 @@ Discovery runs once, when a name is first asked for. Nothing here imports Tensor
 component is imported when it is first loaded.
 """
 
-import importlib
 import inspect
 import json
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-import slimcore.preferences as prefs
-from slimcore.discovery import HOOK_OF_KIND, Discovery, SetAside, discover, installed_entry_points
+import slimcore._preferences as prefs
+from slimcore._component import Component as Component
+from slimcore._discovery import HOOK_OF_KIND, Discovery, SetAside, discover, installed_entry_points
 from slimcore.errors import (
-    ComponentLoadError,
     ConflictError,
     PreferenceError,
     UnknownComponentError,
     nearest,
 )
 
-RUN_TIME = "run-time"
+_RUN_TIME = "run-time"
 """The distribution that components registered in the running program belong to."""
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-@dataclass(frozen=True)
-class Component:
-    """One thing that a plugin brought: what it is, where it is, and who ships it."""
-
-    kind: str
-    name: str
-    distribution: str
-    version: str
-    target: str
-    summary: str = ""
-    details: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=False)
-    value: Any = field(default=None, repr=False, compare=False)  # of run-time components
-
-    @property
-    def qualified(self) -> str:
-        """The name that always means this one: `slim-layers:conv2d`."""
-        return f"{self.distribution}:{self.name}"
-
-    def __str__(self) -> str:
-        return f"{self.name} of {self.distribution} {self.version} ({self.target})".replace(
-            "  ", " "
-        )
-
-    def load(self) -> Any:
-        """Imports the component.
-
-        Raises:
-            ComponentLoadError: The module or the attribute is not there, or cannot be imported.
-        """
-        if self.value is not None:
-            return self.value
-        module_name, _, attributes = self.target.partition(":")
-        try:
-            value: Any = importlib.import_module(module_name)
-        except Exception as error:
-            raise ComponentLoadError(
-                f"{self.kind} {self} cannot be imported: {type(error).__name__}: {error}. "
-                f"Run: slim doctor"
-            ) from error
-        for attribute in filter(None, attributes.split(".")):
-            if not hasattr(value, attribute):
-                raise ComponentLoadError(
-                    f"{self.kind} {self} does not exist: {module_name} has no {attribute!r}. "
-                    f"Close: {nearest(attribute, dir(value))}. Report it to the authors of "
-                    f"{self.distribution}"
-                )
-            value = getattr(value, attribute)
-        return value
 
 
 def check_kind(kind: str) -> None:
@@ -182,10 +130,10 @@ class Registry:
         candidates: Mapping[str, Component],
     ) -> NoReturn:
         wanted = preference.distribution
-        if wanted == RUN_TIME:
+        if wanted == _RUN_TIME:
             trouble, remedy = "which nothing has registered yet", f"Use @slim.register_{kind}"
         elif any(aside.distribution == wanted for aside in self.set_aside):
-            trouble, remedy = "which is set aside (slim doctor says why)", "Mend it"
+            trouble, remedy = "which is set aside (slim doctor says why)", "Repair it"
         elif wanted in self.distributions:
             trouble, remedy = "which does not offer it", "Correct the preference"
         else:
@@ -199,8 +147,9 @@ class Registry:
     def _unknown(self, kind: str, name: str, distribution: str = "") -> NoReturn:
         if distribution and prefs.normalized(distribution) not in self.distributions:
             raise UnknownComponentError(
-                f"{distribution!r} in {distribution}:{name} is no distribution that is in use here."
-                f" Close: {nearest(distribution, self.distributions)}. Looked in {self.looked_in()}"
+                f"no installed plugin is named {distribution!r}, asked for in "
+                f"{distribution}:{name}. Close: {nearest(distribution, self.distributions)}. "
+                f"Looked in {self.looked_in()}"
             )
         package = first_party().get(kind, {}).get(name)
         if package and package not in self.distributions:
@@ -302,7 +251,7 @@ def register(kind: str, name: str | None = None) -> Callable[[F], F]:
         own_name = name or function.__name__
         summary = (inspect.getdoc(function) or "").partition("\n")[0]
         target = f"{function.__module__}:{function.__qualname__}"
-        new = Component(kind, own_name, RUN_TIME, "", target, summary, {}, function)
+        new = Component(kind, own_name, _RUN_TIME, "", target, summary, {}, function)
         with _lock:
             _registered[kind, own_name] = new
             if _current is not None:

@@ -9,12 +9,12 @@ import tensorflow as tf
 
 from slimcore._arg_scope import add_arg_scope
 from slimcore.collections import in_graph, innermost
-from slimcore.errors import InputError, nearest
+from slimcore.errors import InputError, ScopeError, ShapeError, nearest
 from slimcore.module import current_module
 
 GraphKeys = tf.compat.v1.GraphKeys
 
-# In the collections of a call of a Module: the names of what `local_variable` made there.
+# In the collections of a call of a Module: the names that `unused_name` has given there.
 _NAMES_USED = "slim_names_used"
 
 
@@ -57,6 +57,8 @@ def variable(
 
     Raises:
         NoModuleError: Eagerly, or in a `tf.function`, outside of a `slim.Module`.
+        ScopeError: It exists in the graph, or was used in this call of the module, and its scope
+            does not say that it is shared.
     """
     scope = tf.compat.v1.get_variable_scope()
     current_module(f"variable {name!r} (scope {scope.name!r})")
@@ -67,21 +69,31 @@ def variable(
         ours = regularizer is not None and collections and not partitioner and _is_plain(scope)
         members = tf.compat.v1.get_collection_ref(collections[0]) if ours else []
         before = len(members)
-        made = tf.compat.v1.get_variable(
-            name,
-            shape=shape,
-            dtype=dtype,
-            initializer=initializer,
-            regularizer=None if ours else regularizer,
-            trainable=trainable,
-            collections=collections,
-            caching_device=caching_device,
-            partitioner=partitioner,
-            custom_getter=custom_getter,
-            use_resource=True,
-            synchronization=synchronization,
-            aggregation=aggregation,
-        )
+        try:
+            made = tf.compat.v1.get_variable(
+                name,
+                shape=shape,
+                dtype=dtype,
+                initializer=initializer,
+                regularizer=None if ours else regularizer,
+                trainable=trainable,
+                collections=collections,
+                caching_device=caching_device,
+                partitioner=partitioner,
+                custom_getter=custom_getter,
+                use_resource=True,
+                synchronization=synchronization,
+                aggregation=aggregation,
+            )
+        except ValueError as error:
+            full_name = f"{scope.name}/{name}" if scope.name else name
+            if "already exists, disallowed" in str(error):
+                raise ScopeError.of(full_name) from error
+            # TensorFlow tells of the shapes alone.
+            shapes = re.search(r"specified shape (\(.*?\)) and found shape (\(.*?\))", str(error))
+            if shapes:
+                raise ShapeError.of_two_uses(full_name, shapes[2], shapes[1]) from error
+            raise
         if len(members) > before:
             _add_penalty(made, regularizer)
         return made
@@ -188,8 +200,9 @@ def _untrained(
             name=name,
             use_resource=True,
         )
+    scope, name = tf.compat.v1.get_variable_scope().name, unused_name(name or "Variable")
     return module.store.get(
-        _unused_name(name or "Variable"),
+        f"{scope}/{name}" if scope else name,
         initializer=initial_value,
         trainable=False,
         collections=[collection],
@@ -197,15 +210,21 @@ def _untrained(
     )
 
 
-def _unused_name(name: str) -> str:
-    """Returns a full name that this call of the Module has not used, with a number if need be."""
-    scope, gathered = tf.compat.v1.get_variable_scope().name, innermost()
-    full_name = f"{scope}/{name}" if scope else name
+def unused_name(name: str) -> str:
+    """Returns a name that this call of the Module has not used in this variable scope.
+
+    Two metrics of one name would share their state and count each batch twice.
+
+    Args:
+        name: The name wanted. It gets a number where it is in use: `total`, `total_1`.
+    """
+    gathered = innermost()
     if gathered is None:
-        return full_name
+        return name
+    full_name = f"{tf.compat.v1.get_variable_scope().name}/{name}"
     count = gathered.get(_NAMES_USED).count(full_name)
     gathered.add(_NAMES_USED, full_name)
-    return f"{full_name}_{count}" if count else full_name
+    return f"{name}_{count}" if count else name
 
 
 def add_model_variable(var: tf.Variable) -> None:

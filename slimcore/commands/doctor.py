@@ -15,10 +15,10 @@ from slimcore.hooks import PLUGIN_API
 @click.command()
 @click.argument("run", required=False)
 def doctor(run: str | None) -> None:
-    """Look for what is wrong with this installation, or with a RUN, and name the remedy.
+    """Find what is wrong with this installation, or with a RUN, and suggest a remedy.
 
-    Of the installation, every component is imported. RUN is a run's folder: its moving statistics
-    are looked at, and its network is judged on a few batches. Exit status 1 says that something was
+    Without RUN, every component is imported. RUN is the folder of a run: its moving statistics are
+    checked, and its network is evaluated on a few batches. The exit status is 1 if a problem was
     found.
     """
     facts, troubles = _of_a_run(run) if run else _of_the_installation()
@@ -26,7 +26,7 @@ def doctor(run: str | None) -> None:
         click.echo(fact)
     for trouble in troubles:
         click.echo(f"✗ {' '.join(trouble.split())}")
-    click.echo(f"{len(troubles)} thing(s) to mend." if troubles else "Nothing to mend.")
+    click.echo(f"{len(troubles)} problem(s) found." if troubles else "No problems found.")
     sys.exit(1 if troubles else 0)
 
 

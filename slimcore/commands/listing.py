@@ -3,17 +3,17 @@
 import click
 
 import slimcore.registry as registry
+from slimcore._discovery import HOOK_OF_KIND
 from slimcore.commands import _tables
-from slimcore.discovery import HOOK_OF_KIND
 from slimcore.registry import Component
 
 
 @click.command("list")
 @click.argument("kind", required=False)
 def list_components(kind: str | None) -> None:
-    """List what plugins offer: all of it, or one KIND such as layer or nets.
+    """List everything that plugins offer, or only one KIND, such as layer or nets.
 
-    Nothing is imported, so that listing takes no time.
+    Components are not imported.
     """
     found = registry.current()
     kind = _singular(kind) if kind else None

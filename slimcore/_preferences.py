@@ -1,4 +1,4 @@
-"""Which distribution a name shall come from, and which plugins are off.
+"""Which distribution a name comes from, and which plugins are switched off.
 
 Three places say so; the first that mentions a name wins:
 
@@ -31,7 +31,7 @@ else:
 
 @dataclass(frozen=True)
 class Preference:
-    """The distribution that a name shall come from, and who said so."""
+    """The distribution that a name should come from, and who said so."""
 
     name: str
     distribution: str
