@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
+from slim_layers import avg_pool2d, conv2d
 
-import slimcore as slim
 from slimcore.errors import ShapeError
 
 
@@ -47,7 +47,7 @@ def pooled(
         return net
     stem, _, window = name.rpartition("_")
     kernel = reduced_kernel_size(net, [int(size) for size in window.split("x")])
-    net = ends[endpoint] = slim.avg_pool2d(
+    net = ends[endpoint] = avg_pool2d(
         net, kernel, stride=1, padding="VALID", scope=f"{stem}_{kernel[0]}x{kernel[1]}"
     )
     return net
@@ -74,9 +74,7 @@ def classified(
     Returns:
         The logits.
     """
-    logits = slim.conv2d(
-        net, num_classes, [1, 1], activation_fn=None, normalizer_fn=None, scope=name
-    )
+    logits = conv2d(net, num_classes, [1, 1], activation_fn=None, normalizer_fn=None, scope=name)
     if spatial_squeeze:
         logits = squeezed(logits, "SpatialSqueeze")
     ends["Logits"] = logits

@@ -7,10 +7,11 @@ arXiv:1404.5997.
 """
 
 import tensorflow as tf
+from slim_layers import conv2d, fully_connected, l2_regularizer, max_pool2d
 
-import slimcore as slim
 from slim_nets._checks import check_classes, check_size
 from slim_nets._dense_heads import dense_head
+from slimcore import Scope, arg_scope
 
 
 def alexnet_v2(
@@ -48,17 +49,17 @@ def alexnet_v2(
     v1 = tf.compat.v1
     with v1.variable_scope(scope, "alexnet_v2", [inputs]) as sc:
         collection = sc.original_name_scope + "_end_points"
-        with slim.arg_scope([slim.conv2d, slim.max_pool2d], outputs_collections=[collection]):
-            net = slim.conv2d(inputs, 64, [11, 11], 4, padding="VALID", scope="conv1")
-            net = slim.max_pool2d(net, [3, 3], 2, scope="pool1")
-            net = slim.conv2d(net, 192, [5, 5], scope="conv2")
-            net = slim.max_pool2d(net, [3, 3], 2, scope="pool2")
-            net = slim.conv2d(net, 384, [3, 3], scope="conv3")
-            net = slim.conv2d(net, 384, [3, 3], scope="conv4")
-            net = slim.conv2d(net, 256, [3, 3], scope="conv5")
-            net = slim.max_pool2d(net, [3, 3], 2, scope="pool5")
-            with slim.arg_scope(
-                [slim.conv2d],
+        with arg_scope([conv2d, max_pool2d], outputs_collections=[collection]):
+            net = conv2d(inputs, 64, [11, 11], 4, padding="VALID", scope="conv1")
+            net = max_pool2d(net, [3, 3], 2, scope="pool1")
+            net = conv2d(net, 192, [5, 5], scope="conv2")
+            net = max_pool2d(net, [3, 3], 2, scope="pool2")
+            net = conv2d(net, 384, [3, 3], scope="conv3")
+            net = conv2d(net, 384, [3, 3], scope="conv4")
+            net = conv2d(net, 256, [3, 3], scope="conv5")
+            net = max_pool2d(net, [3, 3], 2, scope="pool5")
+            with arg_scope(
+                [conv2d],
                 weights_initializer=v1.truncated_normal_initializer(stddev=0.005),
                 biases_initializer=v1.constant_initializer(0.1),
             ):
@@ -77,21 +78,21 @@ def alexnet_v2(
                 )
 
 
-def alexnet_v2_arg_scope(weight_decay: float = 0.0005) -> slim.Scope:
+def alexnet_v2_arg_scope(weight_decay: float = 0.0005) -> Scope:
     """Returns the scope that `alexnet_v2` is built in.
 
     Args:
         weight_decay: Factor of the L2 regularization loss of the weights.
     """
     with (
-        slim.arg_scope(
-            [slim.conv2d, slim.fully_connected],
+        arg_scope(
+            [conv2d, fully_connected],
             activation_fn=tf.nn.relu,
             biases_initializer=tf.compat.v1.constant_initializer(0.1),
-            weights_regularizer=slim.l2_regularizer(weight_decay),
+            weights_regularizer=l2_regularizer(weight_decay),
         ),
-        slim.arg_scope([slim.conv2d], padding="SAME"),
-        slim.arg_scope([slim.max_pool2d], padding="VALID") as scope,
+        arg_scope([conv2d], padding="SAME"),
+        arg_scope([max_pool2d], padding="VALID") as scope,
     ):
         return scope
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import tensorflow as tf
 
-import slimcore as slim
 import slimcore.registry as registry
 from slim_nets._receptive import receptive_fields
 from slim_nets.factory import get_network_fn
+from slimcore import arg_scope
 from slimcore.errors import InputError
 
 # Scopes of normalization, whose variables belong to the layer that they are in.
@@ -143,7 +143,7 @@ def describe(
 
 def _scoped(net: Any, scope: Any) -> Any:
     def build(*args: Any, **kwargs: Any) -> Any:
-        with slim.arg_scope(scope):
+        with arg_scope(scope):
             return net(*args, **kwargs)
 
     return build

@@ -9,8 +9,9 @@ Networks", 2017, arXiv:1703.10593, appendix 7.2. Its discriminator is `pix2pix_d
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
+from slim_layers import conv2d, conv2d_transpose, instance_norm, l2_regularizer
 
-import slimcore as slim
+from slimcore import Scope, arg_scope
 from slimcore.errors import InputError, ShapeError
 
 
@@ -20,7 +21,7 @@ def cyclegan_arg_scope(
     instance_norm_epsilon: float = 0.001,
     weights_init_stddev: float = 0.02,
     weight_decay: float = 0.0,
-) -> slim.Scope:
+) -> Scope:
     """Returns the scope that the generator is built in.
 
     Args:
@@ -30,16 +31,16 @@ def cyclegan_arg_scope(
         weights_init_stddev: Of the initial weights.
         weight_decay: Factor of the L2 regularization loss of the weights.
     """
-    with slim.arg_scope(
-        [slim.conv2d],
-        normalizer_fn=slim.instance_norm,
+    with arg_scope(
+        [conv2d],
+        normalizer_fn=instance_norm,
         normalizer_params={
             "center": instance_norm_center,
             "scale": instance_norm_scale,
             "epsilon": instance_norm_epsilon,
         },
         weights_initializer=tf.compat.v1.random_normal_initializer(0, weights_init_stddev),
-        weights_regularizer=slim.l2_regularizer(weight_decay) if weight_decay > 0 else None,
+        weights_regularizer=l2_regularizer(weight_decay) if weight_decay > 0 else None,
     ) as scope:
         return scope
 
@@ -71,7 +72,7 @@ def cyclegan_upsample(
         raise InputError(f"cyclegan has no upsample method {method!r}; pass {', '.join(methods)}")
     with tf.compat.v1.variable_scope("upconv"):
         if method == "conv2d_transpose":
-            net = slim.conv2d_transpose(
+            net = conv2d_transpose(
                 net, num_outputs, kernel_size=[3, 3], stride=stride, padding="VALID"
             )
             return net[:, 1:, 1:, :]
@@ -81,9 +82,7 @@ def cyclegan_upsample(
             net = tf.raw_ops.ResizeNearestNeighbor(images=net, size=size)
         else:
             net = tf.raw_ops.ResizeBilinear(images=net, size=size, align_corners=align_corners)
-        return slim.conv2d(
-            _padded(net, 3, pad_mode), num_outputs, kernel_size=[3, 3], padding="VALID"
-        )
+        return conv2d(_padded(net, 3, pad_mode), num_outputs, kernel_size=[3, 3], padding="VALID")
 
 
 def _padded(net: tf.Tensor, kernel_size: int, mode: str = "REFLECT") -> tf.Tensor:
@@ -94,7 +93,7 @@ def _padded(net: tf.Tensor, kernel_size: int, mode: str = "REFLECT") -> tf.Tenso
 
 def cyclegan_generator_resnet(
     images: tf.Tensor,
-    arg_scope_fn: Callable[[], slim.Scope] = cyclegan_arg_scope,
+    arg_scope_fn: Callable[[], Scope] = cyclegan_arg_scope,
     num_resnet_blocks: int = 6,
     num_filters: int = 64,
     upsample_fn: Callable[..., tf.Tensor] = cyclegan_upsample,
@@ -133,22 +132,22 @@ def cyclegan_generator_resnet(
     scope = tf.compat.v1.variable_scope
     ends: dict[str, tf.Tensor] = {}
     with (
-        slim.arg_scope(arg_scope_fn()),
-        slim.arg_scope([slim.conv2d], kernel_size=kernel_size, padding="VALID"),
+        arg_scope(arg_scope_fn()),
+        arg_scope([conv2d], kernel_size=kernel_size, padding="VALID"),
     ):
         with scope("input"):
-            net = slim.conv2d(_padded(images, 7), num_filters, kernel_size=[7, 7])
+            net = conv2d(_padded(images, 7), num_filters, kernel_size=[7, 7])
             ends["encoder_0"] = net
         with scope("encoder"):
             for number in (1, 2):
                 net = _padded(net, kernel_size)
-                net = slim.conv2d(net, num_filters * 2**number, stride=2)
+                net = conv2d(net, num_filters * 2**number, stride=2)
                 ends[f"encoder_{number}"] = net
         with scope("residual_blocks"):
             for number in range(num_resnet_blocks):
                 with scope(f"block_{number}"):
-                    residual = slim.conv2d(_padded(net, kernel_size), num_filters * 4)
-                    residual = slim.conv2d(
+                    residual = conv2d(_padded(net, kernel_size), num_filters * 4)
+                    residual = conv2d(
                         _padded(residual, kernel_size), num_filters * 4, activation_fn=None
                     )
                     net += residual
@@ -159,7 +158,7 @@ def cyclegan_generator_resnet(
                     net = upsample_fn(net, num_outputs=num_filters * 2 // number, stride=[2, 2])
                 ends[f"decoder{number}"] = net
         with scope("output"):
-            logits = ends["logits"] = slim.conv2d(
+            logits = ends["logits"] = conv2d(
                 _padded(net, 7), shape[-1], [7, 7], activation_fn=None, normalizer_fn=None
             )
             net = ends["predictions"] = tf.tanh(logits) + logits * tanh_linear_slope

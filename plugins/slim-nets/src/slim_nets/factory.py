@@ -6,8 +6,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-import slimcore as slim
 import slimcore.registry as registry
+from slimcore import arg_scope
 from slimcore.errors import InputError
 
 
@@ -47,7 +47,7 @@ def get_network_fn(
 
     @functools.wraps(net)
     def network_fn(images: Any, is_training: bool = training, **kwargs: Any) -> Any:
-        scope = slim.arg_scope(scope_fn(weight_decay=weight_decay)) if scope_fn else None
+        scope = arg_scope(scope_fn(weight_decay=weight_decay)) if scope_fn else None
         with scope or contextlib.nullcontext():
             return net(images, num_classes=num_classes, is_training=is_training, **kwargs)
 

@@ -11,12 +11,22 @@ Inception v3, and the last block (`Block8`) has no activation.
 from collections.abc import Callable
 
 import tensorflow as tf
+from slim_layers import (
+    avg_pool2d,
+    batch_norm,
+    conv2d,
+    dropout,
+    fully_connected,
+    l2_regularizer,
+    max_pool2d,
+    repeat,
+)
 
-import slimcore as slim
 from slim_nets._checks import check_classes, check_size, check_stride
 from slim_nets._steps import Step, after, avg_pool, branch_outputs, conv, max_pool, mixed, run
 from slim_nets.inception_utils import flat_aux_head, flat_head
 from slim_nets.inception_v3 import stem, tail_of_stem
+from slimcore import Scope, arg_scope
 from slimcore.errors import InputError
 
 Activation = Callable[..., tf.Tensor] | None
@@ -93,7 +103,7 @@ def _block(
     reuse: bool | None,
 ) -> tf.Tensor:
     with tf.compat.v1.variable_scope(scope, default_scope, [net], reuse=reuse):
-        up = slim.conv2d(
+        up = conv2d(
             tf.concat(branch_outputs(net, branches), -1),
             net.shape[-1],
             [1, 1],
@@ -147,10 +157,10 @@ def inception_resnet_v2_base(
             f"inception_resnet_v2 has no {final_endpoint} at output_stride=8; pass 16, or "
             "final_endpoint='PreAuxLogits'"
         )
-    layers = [slim.conv2d, slim.max_pool2d, slim.avg_pool2d]
+    layers = [conv2d, max_pool2d, avg_pool2d]
     with (
         tf.compat.v1.variable_scope(scope, "InceptionResnetV2", [inputs]),
-        slim.arg_scope(layers, stride=1, padding="SAME"),
+        arg_scope(layers, stride=1, padding="SAME"),
     ):
         steps = _steps(output_stride == 8, padding, activation_fn)
         return run("inception_resnet_v2", inputs, steps, final_endpoint)
@@ -161,14 +171,14 @@ def _steps(dilated: bool, padding: str, activation_fn: Activation) -> list[Step]
     to_17 = {**halve, "stride": 1 if dilated else 2}
 
     def blocks35(net: tf.Tensor) -> tf.Tensor:
-        return slim.repeat(net, 10, block35, scale=0.17, activation_fn=activation_fn)
+        return repeat(net, 10, block35, scale=0.17, activation_fn=activation_fn)
 
     def blocks17(net: tf.Tensor) -> tf.Tensor:
-        with slim.arg_scope([slim.conv2d], rate=2 if dilated else 1):
-            return slim.repeat(net, 20, block17, scale=0.10, activation_fn=activation_fn)
+        with arg_scope([conv2d], rate=2 if dilated else 1):
+            return repeat(net, 20, block17, scale=0.10, activation_fn=activation_fn)
 
     def blocks8(net: tf.Tensor) -> tf.Tensor:
-        net = slim.repeat(net, 9, block8, scale=0.20, activation_fn=activation_fn)
+        net = repeat(net, 9, block8, scale=0.20, activation_fn=activation_fn)
         return block8(net, activation_fn=None)
 
     mixed_6a = mixed(
@@ -239,7 +249,7 @@ def inception_resnet_v2(
     check_size("inception_resnet_v2", inputs, smallest=107 if with_aux else 75)
     with (
         tf.compat.v1.variable_scope(scope, "InceptionResnetV2", [inputs], reuse=reuse) as scope,
-        slim.arg_scope([slim.batch_norm, slim.dropout], is_training=is_training),
+        arg_scope([batch_norm, dropout], is_training=is_training),
     ):
         net, ends = inception_resnet_v2_base(inputs, scope=scope, activation_fn=activation_fn)
         if with_aux:
@@ -256,7 +266,7 @@ def inception_resnet_v2_arg_scope(
     activation_fn: Activation = tf.nn.relu,
     batch_norm_updates_collections: str | None = tf.compat.v1.GraphKeys.UPDATE_OPS,
     batch_norm_scale: bool = False,
-) -> slim.Scope:
+) -> Scope:
     """Returns the scope that `inception_resnet_v2` is built in.
 
     Args:
@@ -275,15 +285,13 @@ def inception_resnet_v2_arg_scope(
         "fused": None,
         "scale": batch_norm_scale,
     }
-    decay = slim.l2_regularizer(weight_decay)
+    decay = l2_regularizer(weight_decay)
     with (
-        slim.arg_scope(
-            [slim.conv2d, slim.fully_connected], weights_regularizer=decay, biases_regularizer=decay
-        ),
-        slim.arg_scope(
-            [slim.conv2d],
+        arg_scope([conv2d, fully_connected], weights_regularizer=decay, biases_regularizer=decay),
+        arg_scope(
+            [conv2d],
             activation_fn=activation_fn,
-            normalizer_fn=slim.batch_norm,
+            normalizer_fn=batch_norm,
             normalizer_params=batch_norm_params,
         ) as scope,
     ):

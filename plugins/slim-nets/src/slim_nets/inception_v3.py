@@ -11,12 +11,13 @@ shared with Inception v4 and Inception-ResNet v2.
 from collections.abc import Callable
 
 import tensorflow as tf
+from slim_layers import avg_pool2d, batch_norm, conv2d, dropout, max_pool2d, softmax
 
-import slimcore as slim
 from slim_nets._checks import check_classes, check_multiplier, check_size
 from slim_nets._heads import classified, pooled, reduced_kernel_size, squeezed
 from slim_nets._steps import Step, avg_pool, conv, fork, max_pool, mixed, run
 from slim_nets.inception_utils import inception_arg_scope, truncated_normal
+from slimcore import arg_scope
 
 Depth = Callable[[int], int]
 
@@ -65,10 +66,10 @@ def inception_v3_base(
         _mixed_7("Mixed_7b", depth),
         _mixed_7("Mixed_7c", depth),
     ]
-    layers = [slim.conv2d, slim.max_pool2d, slim.avg_pool2d]
+    layers = [conv2d, max_pool2d, avg_pool2d]
     with (
         tf.compat.v1.variable_scope(scope, "InceptionV3", [inputs]),
-        slim.arg_scope(layers, stride=1, padding="SAME"),
+        arg_scope(layers, stride=1, padding="SAME"),
     ):
         return run("inception_v3", inputs, steps, final_endpoint)
 
@@ -184,7 +185,7 @@ def inception_v3(
     dropout_keep_prob: float = 0.8,
     min_depth: int = 16,
     depth_multiplier: float = 1.0,
-    prediction_fn: Callable[..., tf.Tensor] = slim.softmax,
+    prediction_fn: Callable[..., tf.Tensor] = softmax,
     spatial_squeeze: bool = True,
     reuse: bool | None = None,
     create_aux_logits: bool = True,
@@ -222,7 +223,7 @@ def inception_v3(
     check_size("inception_v3", inputs, smallest=107 if with_aux else 75)
     with (
         tf.compat.v1.variable_scope(scope, "InceptionV3", [inputs], reuse=reuse) as scope,
-        slim.arg_scope([slim.batch_norm, slim.dropout], is_training=is_training),
+        arg_scope([batch_norm, dropout], is_training=is_training),
     ):
         net, ends = inception_v3_base(
             inputs, min_depth=min_depth, depth_multiplier=depth_multiplier, scope=scope
@@ -234,7 +235,7 @@ def inception_v3(
             net = pooled(net, ends, global_pool, "AvgPool_1a_8x8", "AvgPool_1a")
             if not num_classes:
                 return net, ends
-            net = slim.dropout(net, dropout_keep_prob, scope="Dropout_1b")
+            net = dropout(net, dropout_keep_prob, scope="Dropout_1b")
             ends["PreLogits"] = net
             logits = classified(
                 net, ends, num_classes, prediction_fn, spatial_squeeze, "Conv2d_1c_1x1"
@@ -247,12 +248,12 @@ def _aux_logits(
 ) -> tf.Tensor:
     with (
         tf.compat.v1.variable_scope("AuxLogits"),
-        slim.arg_scope([slim.conv2d, slim.avg_pool2d], stride=1, padding="SAME"),
+        arg_scope([conv2d, avg_pool2d], stride=1, padding="SAME"),
     ):
-        net = slim.avg_pool2d(net, [5, 5], stride=3, padding="VALID", scope="AvgPool_1a_5x5")
-        net = slim.conv2d(net, widths[0], [1, 1], scope="Conv2d_1b_1x1")
+        net = avg_pool2d(net, [5, 5], stride=3, padding="VALID", scope="AvgPool_1a_5x5")
+        net = conv2d(net, widths[0], [1, 1], scope="Conv2d_1b_1x1")
         kernel = reduced_kernel_size(net, [5, 5])
-        net = slim.conv2d(
+        net = conv2d(
             net,
             widths[1],
             kernel,
@@ -260,7 +261,7 @@ def _aux_logits(
             padding="VALID",
             scope=f"Conv2d_2a_{kernel[0]}x{kernel[1]}",
         )
-        logits = slim.conv2d(
+        logits = conv2d(
             net,
             num_classes,
             [1, 1],

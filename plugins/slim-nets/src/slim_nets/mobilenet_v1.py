@@ -11,13 +11,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
+from slim_layers import batch_norm, conv2d, dropout, l2_regularizer, separable_conv2d, softmax
 
-import slimcore as slim
 from slim_nets._checks import check_classes, check_multiplier, check_size, check_stride
 from slim_nets._heads import classified, pooled
 from slim_nets._scopes import wrapped_partial
 from slim_nets._steps import Step, run
 from slim_nets.mobilenet._padding import fixed_padding
+from slimcore import Scope, arg_scope
 
 
 class Conv(NamedTuple):
@@ -95,7 +96,7 @@ def mobilenet_v1_base(
     padding = "VALID" if use_explicit_padding else "SAME"
     with (
         tf.compat.v1.variable_scope(scope, "MobilenetV1", [inputs]),
-        slim.arg_scope([slim.conv2d, slim.separable_conv2d], padding=padding),
+        arg_scope([conv2d, separable_conv2d], padding=padding),
     ):
         return run("mobilenet_v1", inputs, steps, final_endpoint)
 
@@ -112,10 +113,10 @@ def _layers(
         return fixed_padding(net, row.kernel, rate) if use_explicit_padding else net
 
     def conv(net: tf.Tensor) -> tf.Tensor:
-        return slim.conv2d(padded(net), depth, row.kernel, stride=stride, rate=rate, scope=name)
+        return conv2d(padded(net), depth, row.kernel, stride=stride, rate=rate, scope=name)
 
     def depthwise(net: tf.Tensor) -> tf.Tensor:
-        return slim.separable_conv2d(
+        return separable_conv2d(
             padded(net),
             None,
             row.kernel,
@@ -126,7 +127,7 @@ def _layers(
         )
 
     def pointwise(net: tf.Tensor) -> tf.Tensor:
-        return slim.conv2d(net, depth, [1, 1], stride=1, scope=f"{name}_pointwise")
+        return conv2d(net, depth, [1, 1], stride=1, scope=f"{name}_pointwise")
 
     name = f"Conv2d_{number}"
     if isinstance(row, Conv):
@@ -142,7 +143,7 @@ def mobilenet_v1(
     min_depth: int = 8,
     depth_multiplier: float = 1.0,
     conv_defs: Sequence[Conv | DepthSepConv] | None = None,
-    prediction_fn: Callable[..., tf.Tensor] | None = slim.softmax,
+    prediction_fn: Callable[..., tf.Tensor] | None = softmax,
     spatial_squeeze: bool = True,
     reuse: bool | None = None,
     scope: str = "MobilenetV1",
@@ -177,7 +178,7 @@ def mobilenet_v1(
     check_size("mobilenet_v1", inputs, smallest=1)
     with (
         tf.compat.v1.variable_scope(scope, "MobilenetV1", [inputs], reuse=reuse) as scope,
-        slim.arg_scope([slim.batch_norm, slim.dropout], is_training=is_training),
+        arg_scope([batch_norm, dropout], is_training=is_training),
     ):
         net, ends = mobilenet_v1_base(
             inputs,
@@ -190,7 +191,7 @@ def mobilenet_v1(
             net = pooled(net, ends, global_pool, "AvgPool_1a_7x7", "AvgPool_1a")
             if not num_classes:
                 return net, ends
-            net = slim.dropout(net, dropout_keep_prob, scope="Dropout_1b")
+            net = dropout(net, dropout_keep_prob, scope="Dropout_1b")
             logits = classified(
                 net, ends, num_classes, prediction_fn, spatial_squeeze, "Conv2d_1c_1x1"
             )
@@ -205,8 +206,8 @@ def mobilenet_v1_arg_scope(
     batch_norm_decay: float = 0.9997,
     batch_norm_epsilon: float = 0.001,
     batch_norm_updates_collections: str | None = tf.compat.v1.GraphKeys.UPDATE_OPS,
-    normalizer_fn: Callable[..., tf.Tensor] | None = slim.batch_norm,
-) -> slim.Scope:
+    normalizer_fn: Callable[..., tf.Tensor] | None = batch_norm,
+) -> Scope:
     """Returns the scope that `mobilenet_v1` is built in.
 
     Args:
@@ -230,18 +231,18 @@ def mobilenet_v1_arg_scope(
     }
     if is_training is not None:
         batch_norm_params["is_training"] = is_training
-    decay = slim.l2_regularizer(weight_decay)
+    decay = l2_regularizer(weight_decay)
     with (
-        slim.arg_scope(
-            [slim.conv2d, slim.separable_conv2d],
+        arg_scope(
+            [conv2d, separable_conv2d],
             weights_initializer=tf.compat.v1.truncated_normal_initializer(stddev=stddev),
             activation_fn=tf.nn.relu6,
             normalizer_fn=normalizer_fn,
         ),
-        slim.arg_scope([slim.batch_norm], **batch_norm_params),
-        slim.arg_scope([slim.conv2d], weights_regularizer=decay),
-        slim.arg_scope(
-            [slim.separable_conv2d], weights_regularizer=decay if regularize_depthwise else None
+        arg_scope([batch_norm], **batch_norm_params),
+        arg_scope([conv2d], weights_regularizer=decay),
+        arg_scope(
+            [separable_conv2d], weights_regularizer=decay if regularize_depthwise else None
         ) as scope,
     ):
         return scope

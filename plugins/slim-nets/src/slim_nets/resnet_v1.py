@@ -11,15 +11,16 @@ and `_200` are the published depths. `resnet_utils` has what both versions share
 from collections.abc import Sequence
 
 import tensorflow as tf
+from slim_layers import batch_norm, conv2d, utils
 
-import slimcore as slim
 from slim_nets import resnet_utils
 from slim_nets._checks import check_multiplier
 from slim_nets._scopes import NoOpScope
 from slim_nets.resnet_utils import UNITS, Block, resnet_arg_scope
+from slimcore import add_arg_scope, arg_scope
 
 
-@slim.add_arg_scope
+@add_arg_scope
 def bottleneck(
     inputs: tf.Tensor,
     depth: int,
@@ -48,18 +49,18 @@ def bottleneck(
         if depth == inputs.shape[-1]:
             shortcut = resnet_utils.subsample(inputs, stride, "shortcut")
         else:
-            shortcut = slim.conv2d(
+            shortcut = conv2d(
                 inputs, depth, [1, 1], stride=stride, activation_fn=bounded, scope="shortcut"
             )
-        residual = slim.conv2d(inputs, depth_bottleneck, [1, 1], stride=1, scope="conv1")
+        residual = conv2d(inputs, depth_bottleneck, [1, 1], stride=1, scope="conv1")
         residual = resnet_utils.conv2d_same(
             residual, depth_bottleneck, 3, stride, rate=rate, scope="conv2"
         )
-        residual = slim.conv2d(residual, depth, [1, 1], stride=1, activation_fn=None, scope="conv3")
+        residual = conv2d(residual, depth, [1, 1], stride=1, activation_fn=None, scope="conv3")
         if use_bounded_activations:
             residual = tf.clip_by_value(residual, -6.0, 6.0)
         output = (bounded or tf.nn.relu)(shortcut + residual)
-        return slim.utils.collect_named_outputs(outputs_collections, sc.name, output)
+        return utils.collect_named_outputs(outputs_collections, sc.name, output)
 
 
 def resnet_v1(
@@ -108,18 +109,18 @@ def resnet_v1(
     )
     with tf.compat.v1.variable_scope(scope, "resnet_v1", [inputs], reuse=reuse) as sc:
         collection = sc.original_name_scope + "_end_points"
-        layers = [slim.conv2d, bottleneck, resnet_utils.stack_blocks_dense]
+        layers = [conv2d, bottleneck, resnet_utils.stack_blocks_dense]
         with (
-            slim.arg_scope(layers, outputs_collections=collection),
+            arg_scope(layers, outputs_collections=collection),
             NoOpScope()
             if is_training is None
-            else slim.arg_scope([slim.batch_norm], is_training=is_training),
+            else arg_scope([batch_norm], is_training=is_training),
         ):
             net = resnet_utils.root_block(inputs) if include_root_block else inputs
             net = resnet_utils.stack_blocks_dense(
                 net, blocks, block_stride, store_non_strided_activations
             )
-            ends = slim.utils.convert_collection_to_dict(collection)
+            ends = utils.convert_collection_to_dict(collection)
             net = resnet_utils.head(net, ends, sc.name, num_classes, global_pool, spatial_squeeze)
     return net, ends
 

@@ -10,14 +10,15 @@ and `_200` are the published depths. `resnet_utils` has what both versions share
 from collections.abc import Sequence
 
 import tensorflow as tf
+from slim_layers import batch_norm, conv2d, utils
 
-import slimcore as slim
 from slim_nets import resnet_utils
 from slim_nets._scopes import NoOpScope
 from slim_nets.resnet_utils import UNITS, Block, resnet_arg_scope
+from slimcore import add_arg_scope, arg_scope
 
 
-@slim.add_arg_scope
+@add_arg_scope
 def bottleneck(
     inputs: tf.Tensor,
     depth: int,
@@ -41,17 +42,17 @@ def bottleneck(
     """
     plain = {"normalizer_fn": None, "activation_fn": None}
     with tf.compat.v1.variable_scope(scope, "bottleneck_v2", [inputs]) as sc:
-        preact = slim.batch_norm(inputs, activation_fn=tf.nn.relu, scope="preact")
+        preact = batch_norm(inputs, activation_fn=tf.nn.relu, scope="preact")
         if depth == inputs.shape[-1]:
             shortcut = resnet_utils.subsample(inputs, stride, "shortcut")
         else:
-            shortcut = slim.conv2d(preact, depth, [1, 1], stride=stride, scope="shortcut", **plain)
-        residual = slim.conv2d(preact, depth_bottleneck, [1, 1], stride=1, scope="conv1")
+            shortcut = conv2d(preact, depth, [1, 1], stride=stride, scope="shortcut", **plain)
+        residual = conv2d(preact, depth_bottleneck, [1, 1], stride=1, scope="conv1")
         residual = resnet_utils.conv2d_same(
             residual, depth_bottleneck, 3, stride, rate=rate, scope="conv2"
         )
-        residual = slim.conv2d(residual, depth, [1, 1], stride=1, scope="conv3", **plain)
-        return slim.utils.collect_named_outputs(outputs_collections, sc.name, shortcut + residual)
+        residual = conv2d(residual, depth, [1, 1], stride=1, scope="conv3", **plain)
+        return utils.collect_named_outputs(outputs_collections, sc.name, shortcut + residual)
 
 
 def resnet_v2(
@@ -98,21 +99,21 @@ def resnet_v2(
     )
     with tf.compat.v1.variable_scope(scope, "resnet_v2", [inputs], reuse=reuse) as sc:
         collection = sc.original_name_scope + "_end_points"
-        layers = [slim.conv2d, bottleneck, resnet_utils.stack_blocks_dense]
+        layers = [conv2d, bottleneck, resnet_utils.stack_blocks_dense]
         with (
-            slim.arg_scope(layers, outputs_collections=collection),
+            arg_scope(layers, outputs_collections=collection),
             NoOpScope()
             if is_training is None
-            else slim.arg_scope([slim.batch_norm], is_training=is_training),
+            else arg_scope([batch_norm], is_training=is_training),
         ):
             net = inputs
             if include_root_block:
                 # The first unit normalizes and activates what comes out of the root.
-                with slim.arg_scope([slim.conv2d], activation_fn=None, normalizer_fn=None):
+                with arg_scope([conv2d], activation_fn=None, normalizer_fn=None):
                     net = resnet_utils.root_block(net)
             net = resnet_utils.stack_blocks_dense(net, blocks, block_stride)
-            net = slim.batch_norm(net, activation_fn=tf.nn.relu, scope="postnorm")
-            ends = slim.utils.convert_collection_to_dict(collection)
+            net = batch_norm(net, activation_fn=tf.nn.relu, scope="postnorm")
+            ends = utils.convert_collection_to_dict(collection)
             net = resnet_utils.head(net, ends, sc.name, num_classes, global_pool, spatial_squeeze)
     return net, ends
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from functools import partial
 
 import tensorflow as tf
+from slim_layers import batch_norm, conv3d, dropout, max_pool3d, softmax
 
-import slimcore as slim
 from slim_nets._checks import check_classes, check_multiplier, check_size
 from slim_nets._steps import run
 from slim_nets.i3d_utils import (
@@ -24,6 +24,7 @@ from slim_nets.i3d_utils import (
 )
 from slim_nets.inception_utils import truncated_normal
 from slim_nets.inception_v1 import WIDTHS
+from slimcore import Scope, arg_scope
 from slimcore.errors import InputError
 
 # The blocks that can see several frames, and be gated.
@@ -32,7 +33,7 @@ BLOCKS = ("Conv2d_2c_3x3", *WIDTHS)
 
 def s3dg_arg_scope(
     weight_decay: float = 1e-7, batch_norm_decay: float = 0.999, batch_norm_epsilon: float = 0.001
-) -> slim.Scope:
+) -> Scope:
     """Returns the scope that `s3dg` is built in. See `i3d_utils.video_arg_scope`."""
     return video_arg_scope(weight_decay, batch_norm_decay, batch_norm_epsilon)
 
@@ -47,7 +48,7 @@ def self_gating(input_tensor: tf.Tensor, scope: str, data_format: str = "NDHWC")
     """
     first = data_format == "NCDHW"
     averages = tf.reduce_mean(input_tensor, [2, 3, 4] if first else [1, 2, 3], keepdims=True)
-    gates = slim.conv3d(
+    gates = conv3d(
         averages,
         input_tensor.shape[1 if first else -1],
         [1, 1, 1],
@@ -99,17 +100,17 @@ def s3dg_base(
     temporal = _from(temporal_conv_startat, "temporal_conv_startat")
     gated = _from(gating_startat, "gating_startat")
     gate = partial(self_gating, data_format=data_format)
-    layers = [slim.conv3d, slim.max_pool3d]
+    layers = [conv3d, max_pool3d]
     with (
         tf.compat.v1.variable_scope(scope, "InceptionV1", [inputs]),
-        slim.arg_scope([slim.conv3d], weights_initializer=truncated_normal(0.01)),
-        slim.arg_scope(layers, stride=1, padding="SAME", data_format=data_format),
-        slim.arg_scope([slim.batch_norm], data_format=data_format.replace("D", "")),
-        slim.arg_scope([inception_block_v1_3d], data_format=data_format),
-        slim.arg_scope([conv3d_spatiotemporal], separable=True, data_format=data_format),
+        arg_scope([conv3d], weights_initializer=truncated_normal(0.01)),
+        arg_scope(layers, stride=1, padding="SAME", data_format=data_format),
+        arg_scope([batch_norm], data_format=data_format.replace("D", "")),
+        arg_scope([inception_block_v1_3d], data_format=data_format),
+        arg_scope([conv3d_spatiotemporal], separable=True, data_format=data_format),
     ):
         steps = video_steps(
-            slim.conv3d,
+            conv3d,
             first_temporal_kernel_size,
             temporal=lambda name: name in temporal,
             gating=lambda name: gate if name in gated else None,
@@ -140,7 +141,7 @@ def s3dg(
     depth_multiplier: float = 1.0,
     dropout_keep_prob: float = 0.8,
     is_training: bool = True,
-    prediction_fn: Callable[..., tf.Tensor] = slim.softmax,
+    prediction_fn: Callable[..., tf.Tensor] = softmax,
     spatial_squeeze: bool = True,
     reuse: bool | None = None,
     data_format: str = "NDHWC",
@@ -174,7 +175,7 @@ def s3dg(
     check_size("s3dg", inputs, smallest=1, frames=True)
     with (
         tf.compat.v1.variable_scope(scope, "InceptionV1", [inputs], reuse=reuse) as scope,
-        slim.arg_scope([slim.batch_norm, slim.dropout], is_training=is_training),
+        arg_scope([batch_norm, dropout], is_training=is_training),
     ):
         if data_format == "NCDHW":
             inputs = tf.transpose(inputs, [0, 4, 1, 2, 3])

@@ -8,10 +8,11 @@ their weight decay. `DEPTHS` says how often each of the five stages convolves.
 """
 
 import tensorflow as tf
+from slim_layers import conv2d, fully_connected, l2_regularizer, max_pool2d, repeat
 
-import slimcore as slim
 from slim_nets._checks import check_classes, check_size
 from slim_nets._dense_heads import dense_head
+from slimcore import Scope, arg_scope
 
 WIDTHS = (64, 128, 256, 512, 512)
 DEPTHS = {"vgg_a": (1, 1, 2, 2, 2), "vgg_16": (2, 2, 3, 3, 3), "vgg_19": (2, 2, 4, 4, 4)}
@@ -132,11 +133,11 @@ def _vgg(
     check_size(name, inputs, smallest=224 if fc_conv_padding == "VALID" else 32)
     with tf.compat.v1.variable_scope(scope, name, [inputs], reuse=reuse) as sc:
         collection = sc.original_name_scope + "_end_points"
-        with slim.arg_scope([slim.conv2d, slim.max_pool2d], outputs_collections=[collection]):
+        with arg_scope([conv2d, max_pool2d], outputs_collections=[collection]):
             net = inputs
             for stage, (depth, width) in enumerate(zip(DEPTHS[name], WIDTHS, strict=True), start=1):
-                net = slim.repeat(net, depth, slim.conv2d, width, [3, 3], scope=f"conv{stage}")
-                net = slim.max_pool2d(net, [2, 2], scope=f"pool{stage}")
+                net = repeat(net, depth, conv2d, width, [3, 3], scope=f"conv{stage}")
+                net = max_pool2d(net, [2, 2], scope=f"pool{stage}")
             return dense_head(
                 net,
                 sc,
@@ -149,20 +150,20 @@ def _vgg(
             )
 
 
-def vgg_arg_scope(weight_decay: float = 0.0005) -> slim.Scope:
+def vgg_arg_scope(weight_decay: float = 0.0005) -> Scope:
     """Returns the scope that the VGG networks are built in.
 
     Args:
         weight_decay: Factor of the L2 regularization loss of the weights.
     """
     with (
-        slim.arg_scope(
-            [slim.conv2d, slim.fully_connected],
+        arg_scope(
+            [conv2d, fully_connected],
             activation_fn=tf.nn.relu,
-            weights_regularizer=slim.l2_regularizer(weight_decay),
+            weights_regularizer=l2_regularizer(weight_decay),
             biases_initializer=tf.compat.v1.zeros_initializer(),
         ),
-        slim.arg_scope([slim.conv2d], padding="SAME") as scope,
+        arg_scope([conv2d], padding="SAME") as scope,
     ):
         return scope
 

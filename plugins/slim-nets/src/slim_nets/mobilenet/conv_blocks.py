@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
+from slim_layers import conv2d, separable_conv2d
 
-import slimcore as slim
 from slim_nets.mobilenet._padding import fixed_padding
+from slimcore import add_arg_scope
 from slimcore.errors import InputError
 
 Function = Callable[..., tf.Tensor] | None
@@ -64,13 +65,13 @@ def split_conv(
     """
     channels = input_tensor.shape[-1]
     if num_ways == 1 or min(channels // num_ways, num_outputs // num_ways) < divisible_by:
-        return slim.conv2d(input_tensor, num_outputs, [1, 1], scope=scope, **kwargs)
+        return conv2d(input_tensor, num_outputs, [1, 1], scope=scope, **kwargs)
     inputs = tf.split(
         input_tensor, _shares(channels, num_ways, divisible_by), axis=-1, name=f"split_{scope}"
     )
     shares = _shares(num_outputs, num_ways, divisible_by)
     outputs = [
-        slim.conv2d(part, share, [1, 1], scope=f"{scope}_part_{number}", **kwargs)
+        conv2d(part, share, [1, 1], scope=f"{scope}_part_{number}", **kwargs)
         for number, (part, share) in enumerate(zip(inputs, shares, strict=True))
     ]
     return tf.concat(outputs, -1, name=f"{scope}_concat")
@@ -81,7 +82,7 @@ def _shares(total: int, num_ways: int, divisible_by: int) -> list[int]:
     return [*shares, total - sum(shares)]
 
 
-@slim.add_arg_scope
+@add_arg_scope
 def squeeze_excite(
     input_tensor: tf.Tensor,
     divisible_by: int = 8,
@@ -112,20 +113,20 @@ def squeeze_excite(
         stride = max(1, pool // 3) if pool else 1
         channels = input_tensor.shape[-1]
         net = tf.nn.avg_pool2d(source, window, strides=stride, padding="VALID")
-        net = slim.conv2d(
+        net = conv2d(
             net,
             make_divisible(channels / squeeze_factor, divisible_by),
             [1, 1],
             normalizer_fn=None,
             activation_fn=inner_activation_fn,
         )
-        net = slim.conv2d(net, channels, [1, 1], normalizer_fn=None, activation_fn=gating_fn)
+        net = conv2d(net, channels, [1, 1], normalizer_fn=None, activation_fn=gating_fn)
         if pool:
             net = tf.image.resize(net, sizes)
         return input_tensor * net
 
 
-@slim.add_arg_scope
+@add_arg_scope
 def split_separable_conv2d(
     input_tensor: tf.Tensor,
     num_outputs: int,
@@ -151,7 +152,7 @@ def split_separable_conv2d(
     endpoints = {} if endpoints is None else endpoints
     with tf.compat.v1.variable_scope(scope, "separable", [input_tensor]):
         net = fixed_padding(input_tensor, [3, 3], rate) if use_explicit_padding else input_tensor
-        net = endpoints["depthwise"] = slim.separable_conv2d(
+        net = endpoints["depthwise"] = separable_conv2d(
             net,
             None,
             [3, 3],
@@ -162,13 +163,13 @@ def split_separable_conv2d(
             padding="VALID" if use_explicit_padding else "SAME",
             scope="depthwise",
         )
-        net = endpoints["pointwise"] = slim.conv2d(
+        net = endpoints["pointwise"] = conv2d(
             net, num_outputs, [1, 1], stride=1, normalizer_fn=normalizer_fn, scope="pointwise"
         )
         return net
 
 
-@slim.add_arg_scope
+@add_arg_scope
 def expanded_conv(
     input_tensor: tf.Tensor,
     num_outputs: int,
@@ -190,7 +191,7 @@ def expanded_conv(
     inner_activation_fn: Function = None,
     depthwise_activation_fn: Function = None,
     project_activation_fn: Function = tf.identity,
-    depthwise_fn: Callable[..., tf.Tensor] = slim.separable_conv2d,
+    depthwise_fn: Callable[..., tf.Tensor] = separable_conv2d,
     expansion_fn: Callable[..., tf.Tensor] = split_conv,
     projection_fn: Callable[..., tf.Tensor] = split_conv,
     scope: str | None = None,

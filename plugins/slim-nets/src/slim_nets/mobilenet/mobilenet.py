@@ -11,8 +11,17 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import tensorflow as tf
+from slim_layers import (
+    batch_norm,
+    conv2d,
+    dropout,
+    fully_connected,
+    l2_regularizer,
+    separable_conv2d,
+    softmax,
+    variance_scaling_initializer,
+)
 
-import slimcore as slim
 from slim_nets._checks import (
     check_classes,
     check_endpoint,
@@ -24,6 +33,7 @@ from slim_nets._heads import squeezed
 from slim_nets._scopes import NoOpScope
 from slim_nets.mobilenet._padding import fixed_padding
 from slim_nets.mobilenet.conv_blocks import expanded_conv, make_divisible, split_separable_conv2d
+from slimcore import Scope, add_arg_scope, arg_scope
 
 Function = Callable[..., Any]
 
@@ -36,7 +46,7 @@ class Op(NamedTuple):
     multiplier_func: Function
 
 
-@slim.add_arg_scope
+@add_arg_scope
 def depth_multiplier(
     output_params: dict[str, Any],
     multiplier: float,
@@ -69,7 +79,7 @@ def op(opfunc: Function, multiplier_func: Function = depth_multiplier, **params:
     return Op(opfunc, params, multiplier_func)
 
 
-@slim.add_arg_scope
+@add_arg_scope
 def mobilenet_base(
     inputs: tf.Tensor,
     conv_defs: Mapping[str, Any],
@@ -114,11 +124,11 @@ def mobilenet_base(
     with contextlib.ExitStack() as scopes:
         scopes.enter_context(tf.compat.v1.variable_scope(scope, "Mobilenet", [inputs]))
         for layers, defaults in conv_defs.get("defaults", {}).items():
-            scopes.enter_context(slim.arg_scope(list(layers), **defaults))
-        scopes.enter_context(safe_arg_scope([slim.batch_norm], is_training=is_training))
+            scopes.enter_context(arg_scope(list(layers), **defaults))
+        scopes.enter_context(safe_arg_scope([batch_norm], is_training=is_training))
         if use_explicit_padding:
             blocks = [expanded_conv, split_separable_conv2d]
-            scopes.enter_context(slim.arg_scope(blocks, use_explicit_padding=True))
+            scopes.enter_context(arg_scope(blocks, use_explicit_padding=True))
         for number, row in enumerate(spec, start=1):
             params = dict(row.params)
             row.multiplier_func(params, multiplier)
@@ -148,7 +158,7 @@ def _built(
 ) -> tf.Tensor:
     """Builds one row, and adds the end points inside of it."""
     if layer is not expanded_conv:
-        if use_explicit_padding and layer is slim.conv2d:
+        if use_explicit_padding and layer is conv2d:
             net = fixed_padding(net, params["kernel_size"], params.get("rate", 1))
             params["padding"] = "VALID"
         return layer(net, **params)
@@ -165,7 +175,7 @@ def _built(
     return output
 
 
-@slim.add_arg_scope
+@add_arg_scope
 def apply_activation(
     x: tf.Tensor, name: str | None = None, activation_fn: Function | None = None
 ) -> tf.Tensor:
@@ -195,11 +205,11 @@ def global_pool(
     return pool_op(input_tensor, ksize=[1, *sizes, 1], strides=[1, 1, 1, 1], padding="VALID")
 
 
-@slim.add_arg_scope
+@add_arg_scope
 def mobilenet(
     inputs: tf.Tensor,
     num_classes: int | None = 1001,
-    prediction_fn: Function | None = slim.softmax,
+    prediction_fn: Function | None = softmax,
     reuse: bool | None = None,
     scope: str = "Mobilenet",
     base_only: bool = False,
@@ -239,8 +249,8 @@ def mobilenet(
             net = ends["global_pool"] = global_pool(net, use_reduce_mean_for_pooling)
             if not num_classes:
                 return net, ends
-            net = slim.dropout(net, is_training=is_training, scope="Dropout")
-            logits = slim.conv2d(
+            net = dropout(net, is_training=is_training, scope="Dropout")
+            logits = conv2d(
                 net,
                 num_classes,
                 [1, 1],
@@ -258,7 +268,7 @@ def mobilenet(
 def safe_arg_scope(funcs: list[Function], **kwargs: Any) -> contextlib.AbstractContextManager[Any]:
     """Returns an arg scope of the arguments that are not None; one that does nothing if none is."""
     given = {name: value for name, value in kwargs.items() if value is not None}
-    return slim.arg_scope(funcs, **given) if given else NoOpScope()
+    return arg_scope(funcs, **given) if given else NoOpScope()
 
 
 def training_scope(
@@ -267,7 +277,7 @@ def training_scope(
     stddev: float = 0.09,
     dropout_keep_prob: float | None = 0.8,
     bn_decay: float | None = 0.997,
-) -> slim.Scope:
+) -> Scope:
     """Returns the scope that MobileNet v2 and v3 are built in.
 
     Args:
@@ -279,20 +289,20 @@ def training_scope(
         bn_decay: Decay of the moving averages.
     """
     initializer = (
-        slim.variance_scaling_initializer()
+        variance_scaling_initializer()
         if stddev < 0
         else tf.compat.v1.truncated_normal_initializer(stddev=stddev)
     )
     with (
-        slim.arg_scope(
-            [slim.conv2d, slim.fully_connected, slim.separable_conv2d],
+        arg_scope(
+            [conv2d, fully_connected, separable_conv2d],
             weights_initializer=initializer,
-            normalizer_fn=slim.batch_norm,
+            normalizer_fn=batch_norm,
         ),
-        slim.arg_scope([mobilenet_base, mobilenet], is_training=is_training),
-        safe_arg_scope([slim.batch_norm], is_training=is_training, decay=bn_decay),
-        safe_arg_scope([slim.dropout], is_training=is_training, keep_prob=dropout_keep_prob),
-        slim.arg_scope([slim.conv2d], weights_regularizer=slim.l2_regularizer(weight_decay)),
-        slim.arg_scope([slim.separable_conv2d], weights_regularizer=None) as scope,
+        arg_scope([mobilenet_base, mobilenet], is_training=is_training),
+        safe_arg_scope([batch_norm], is_training=is_training, decay=bn_decay),
+        safe_arg_scope([dropout], is_training=is_training, keep_prob=dropout_keep_prob),
+        arg_scope([conv2d], weights_regularizer=l2_regularizer(weight_decay)),
+        arg_scope([separable_conv2d], weights_regularizer=None) as scope,
     ):
         return scope

@@ -12,11 +12,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
+from slim_layers import batch_norm, conv2d, fully_connected, group_norm, separable_conv2d
 
-import slimcore as slim
 from slim_nets._scopes import wrapped_partial
 from slim_nets.mobilenet import mobilenet as lib
 from slim_nets.mobilenet.conv_blocks import expand_input_by_factor, expanded_conv
+from slimcore import Scope, add_arg_scope
 from slimcore.errors import InputError
 
 expand_input = expand_input_by_factor
@@ -34,7 +35,7 @@ ROWS = [
 
 
 def _definition(normalizer_fn: Callable[..., tf.Tensor], **normalizer_params: Any) -> dict:
-    layers = (slim.conv2d, slim.fully_connected, slim.separable_conv2d)
+    layers = (conv2d, fully_connected, separable_conv2d)
     return {
         "defaults": {
             **({(normalizer_fn,): normalizer_params} if normalizer_params else {}),
@@ -45,26 +46,26 @@ def _definition(normalizer_fn: Callable[..., tf.Tensor], **normalizer_params: An
                 "normalizer_fn": normalizer_fn,
                 "residual": True,
             },
-            (slim.conv2d, slim.separable_conv2d): {"padding": "SAME"},
+            (conv2d, separable_conv2d): {"padding": "SAME"},
         },
         "spec": [
-            op(slim.conv2d, stride=2, num_outputs=32, kernel_size=[3, 3]),
+            op(conv2d, stride=2, num_outputs=32, kernel_size=[3, 3]),
             op(expanded_conv, expansion_size=expand_input(1, divisible_by=1), num_outputs=16),
             *(
                 op(expanded_conv, stride=stride if first else 1, num_outputs=depth)
                 for depth, repetitions, stride in ROWS
                 for first in [True] + [False] * (repetitions - 1)
             ),
-            op(slim.conv2d, stride=1, kernel_size=[1, 1], num_outputs=1280),
+            op(conv2d, stride=1, kernel_size=[1, 1], num_outputs=1280),
         ],
     }
 
 
-V2_DEF = _definition(slim.batch_norm, center=True, scale=True)
-V2_DEF_GROUP_NORM = _definition(slim.group_norm)
+V2_DEF = _definition(batch_norm, center=True, scale=True)
+V2_DEF_GROUP_NORM = _definition(group_norm)
 
 
-@slim.add_arg_scope
+@add_arg_scope
 def mobilenet(
     input_tensor: tf.Tensor,
     num_classes: int | None = 1001,
@@ -132,7 +133,7 @@ def finegrained(conv_defs: Mapping[str, Any], depth_multiplier: float) -> dict[s
     return {**conv_defs, "spec": [*spec, last._replace(params=params)]}
 
 
-@slim.add_arg_scope
+@add_arg_scope
 def mobilenet_base(
     input_tensor: tf.Tensor, depth_multiplier: float = 1.0, **kwargs: Any
 ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
@@ -140,7 +141,7 @@ def mobilenet_base(
     return mobilenet(input_tensor, depth_multiplier=depth_multiplier, base_only=True, **kwargs)
 
 
-@slim.add_arg_scope
+@add_arg_scope
 def mobilenet_base_group_norm(
     input_tensor: tf.Tensor, depth_multiplier: float = 1.0, **kwargs: Any
 ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
@@ -150,7 +151,7 @@ def mobilenet_base_group_norm(
     )
 
 
-def training_scope(**kwargs: Any) -> slim.Scope:
+def training_scope(**kwargs: Any) -> Scope:
     """Returns the scope that `mobilenet` is built in. See `mobilenet.training_scope`."""
     return lib.training_scope(**kwargs)
 

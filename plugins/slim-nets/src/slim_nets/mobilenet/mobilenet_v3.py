@@ -16,13 +16,21 @@ from functools import partial
 from typing import Any
 
 import tensorflow as tf
+from slim_layers import (
+    avg_pool2d,
+    batch_norm,
+    conv2d,
+    fully_connected,
+    group_norm,
+    separable_conv2d,
+)
 
-import slimcore as slim
 from slim_nets import _scopes as scopes
 from slim_nets.mobilenet import conv_blocks
 from slim_nets.mobilenet import mobilenet as lib
 from slim_nets.mobilenet.conv_blocks import expand_input_by_factor, expanded_conv
 from slim_nets.mobilenet.mobilenet_v2 import finegrained
+from slimcore import add_arg_scope
 
 expand_input = expand_input_by_factor
 op = lib.op
@@ -43,7 +51,7 @@ def reduce_to_1x1(input_tensor: tf.Tensor, default_size: int = 7, **kwargs: Any)
         **kwargs: Further arguments of `slim.avg_pool2d`.
     """
     sizes = [size or default_size for size in input_tensor.shape[1:3]]
-    return slim.avg_pool2d(input_tensor, kernel_size=sizes, **kwargs)
+    return avg_pool2d(input_tensor, kernel_size=sizes, **kwargs)
 
 
 squeeze_excite = partial(
@@ -93,7 +101,7 @@ def mbv3_op(
 
 def mbv3_fused(ef: float, n: int, k: int, s: int = 1, **kwargs: Any) -> lib.Op:
     """Returns a row: an inverted residual whose expansion is a full convolution, of size `k`."""
-    expansion_fn = partial(slim.conv2d, kernel_size=k, stride=s)
+    expansion_fn = partial(conv2d, kernel_size=k, stride=s)
     return mbv3_op(ef, n, k=1, s=s, depthwise_location=None, expansion_fn=expansion_fn, **kwargs)
 
 
@@ -101,7 +109,7 @@ mbv3_op_se = partial(mbv3_op, se=_squeeze_excite)
 
 
 def _defaults(normalizer_fn: Callable[..., tf.Tensor], **normalizer_params: Any) -> dict:
-    layers = (slim.conv2d, slim.fully_connected, slim.separable_conv2d)
+    layers = (conv2d, fully_connected, separable_conv2d)
     return {
         (expanded_conv,): {"normalizer_fn": normalizer_fn, "residual": True},
         layers: {"normalizer_fn": normalizer_fn, "activation_fn": tf.nn.relu},
@@ -109,8 +117,8 @@ def _defaults(normalizer_fn: Callable[..., tf.Tensor], **normalizer_params: Any)
     }
 
 
-DEFAULTS = _defaults(slim.batch_norm, center=True, scale=True)
-DEFAULTS_GROUP_NORM = _defaults(slim.group_norm)
+DEFAULTS = _defaults(batch_norm, center=True, scale=True)
+DEFAULTS_GROUP_NORM = _defaults(group_norm)
 
 # Expansion, outputs, kernel, stride, hard swish, squeeze and excite.
 LARGE = [
@@ -150,7 +158,7 @@ def _definition(
 ) -> dict[str, Any]:
     """Returns a table: the rows, a convolution to `last` channels, a pool, one to `features`."""
     swish = {} if minimalistic else {"activation_fn": hard_swish}
-    spec = [op(slim.conv2d, stride=2, num_outputs=16, kernel_size=(3, 3), **swish)]
+    spec = [op(conv2d, stride=2, num_outputs=16, kernel_size=(3, 3), **swish)]
     for factor, outputs, kernel, stride, swished, squeezed in rows:
         if minimalistic:
             spec.append(mbv3_op(factor, outputs, 3, stride))
@@ -160,10 +168,10 @@ def _definition(
                 row(factor, outputs, kernel, stride, act=hard_swish if swished else tf.nn.relu)
             )
     spec += [
-        op(slim.conv2d, stride=1, kernel_size=[1, 1], num_outputs=last, **swish),
+        op(conv2d, stride=1, kernel_size=[1, 1], num_outputs=last, **swish),
         op(reduce_to_1x1, default_size=7, stride=1, padding="VALID"),
         op(
-            slim.conv2d,
+            conv2d,
             stride=1,
             kernel_size=[1, 1],
             num_outputs=features,
@@ -188,7 +196,7 @@ V3_SMALL_DETECTION = _definition(_halved(SMALL), last=288, features=1024)
 V3_EDGETPU = {
     "defaults": DEFAULTS,
     "spec": [
-        op(slim.conv2d, stride=2, num_outputs=32, kernel_size=(3, 3)),
+        op(conv2d, stride=2, num_outputs=32, kernel_size=(3, 3)),
         mbv3_fused(ef=1, n=16, k=3),
         mbv3_fused(ef=8, n=32, k=3, s=2),
         *[mbv3_fused(ef=4, n=32, k=3)] * 3,
@@ -201,12 +209,12 @@ V3_EDGETPU = {
         mbv3_op(ef=8, n=160, k=5, s=2),
         *[mbv3_op(ef=4, n=160, k=5)] * 3,
         mbv3_op(ef=8, n=192, k=3),
-        op(slim.conv2d, stride=1, num_outputs=1280, kernel_size=(1, 1)),
+        op(conv2d, stride=1, num_outputs=1280, kernel_size=(1, 1)),
     ],
 }
 
 
-@slim.add_arg_scope
+@add_arg_scope
 def mobilenet(
     input_tensor: tf.Tensor,
     num_classes: int | None = 1001,
@@ -255,7 +263,7 @@ def mobilenet(
     )
 
 
-@slim.add_arg_scope
+@add_arg_scope
 def mobilenet_base(
     input_tensor: tf.Tensor, depth_multiplier: float = 1.0, **kwargs: Any
 ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:

@@ -13,11 +13,23 @@ from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
+from slim_layers import (
+    avg_pool2d,
+    batch_norm,
+    conv2d,
+    dropout,
+    flatten,
+    fully_connected,
+    l2_regularizer,
+    max_pool2d,
+    separable_conv2d,
+    variance_scaling_initializer,
+)
 
-import slimcore as slim
 from slim_nets._checks import check_classes, check_endpoint, check_size
 from slim_nets.nasnet import nasnet_utils
 from slim_nets.nasnet.nasnet_utils import Config
+from slimcore import Scope, arg_scope
 
 Ends = dict[str, tf.Tensor]
 
@@ -52,7 +64,7 @@ def mobile_imagenet_config() -> Config:
 
 def nasnet_arg_scope(
     weight_decay: float, batch_norm_decay: float, batch_norm_epsilon: float
-) -> slim.Scope:
+) -> Scope:
     """Returns the scope that NASNet and PNASNet are built in.
 
     Args:
@@ -61,17 +73,15 @@ def nasnet_arg_scope(
         batch_norm_epsilon: Added to the variance.
     """
     with (
-        slim.arg_scope(
-            [slim.fully_connected, slim.conv2d, slim.separable_conv2d],
-            weights_regularizer=slim.l2_regularizer(weight_decay),
-            weights_initializer=slim.variance_scaling_initializer(mode="FAN_OUT"),
+        arg_scope(
+            [fully_connected, conv2d, separable_conv2d],
+            weights_regularizer=l2_regularizer(weight_decay),
+            weights_initializer=variance_scaling_initializer(mode="FAN_OUT"),
         ),
-        slim.arg_scope([slim.fully_connected], activation_fn=None, scope="FC"),
-        slim.arg_scope(
-            [slim.conv2d, slim.separable_conv2d], activation_fn=None, biases_initializer=None
-        ),
-        slim.arg_scope(
-            [slim.batch_norm],
+        arg_scope([fully_connected], activation_fn=None, scope="FC"),
+        arg_scope([conv2d, separable_conv2d], activation_fn=None, biases_initializer=None),
+        arg_scope(
+            [batch_norm],
             decay=batch_norm_decay,
             epsilon=batch_norm_epsilon,
             scale=True,
@@ -83,21 +93,21 @@ def nasnet_arg_scope(
 
 def nasnet_cifar_arg_scope(
     weight_decay: float = 5e-4, batch_norm_decay: float = 0.9, batch_norm_epsilon: float = 1e-5
-) -> slim.Scope:
+) -> Scope:
     """Returns the scope of `build_nasnet_cifar`. See `nasnet_arg_scope`."""
     return nasnet_arg_scope(weight_decay, batch_norm_decay, batch_norm_epsilon)
 
 
 def nasnet_mobile_arg_scope(
     weight_decay: float = 4e-5, batch_norm_decay: float = 0.9997, batch_norm_epsilon: float = 1e-3
-) -> slim.Scope:
+) -> Scope:
     """Returns the scope of `build_nasnet_mobile`. See `nasnet_arg_scope`."""
     return nasnet_arg_scope(weight_decay, batch_norm_decay, batch_norm_epsilon)
 
 
 def nasnet_large_arg_scope(
     weight_decay: float = 5e-5, batch_norm_decay: float = 0.9997, batch_norm_epsilon: float = 1e-3
-) -> slim.Scope:
+) -> Scope:
     """Returns the scope of `build_nasnet_large`. See `nasnet_arg_scope`."""
     return nasnet_arg_scope(weight_decay, batch_norm_decay, batch_norm_epsilon)
 
@@ -270,21 +280,21 @@ def building(images: tf.Tensor, is_training: bool, config: Config) -> Iterator[t
     """Enters the scopes of training and of the data format, and yields the images in that."""
     if config.data_format == nasnet_utils.DATA_FORMAT_NCHW:
         images = tf.transpose(images, [0, 3, 1, 2])
-    in_training = [slim.dropout, nasnet_utils.drop_path, slim.batch_norm]
+    in_training = [dropout, nasnet_utils.drop_path, batch_norm]
     formatted = [
-        slim.avg_pool2d,
-        slim.max_pool2d,
-        slim.conv2d,
-        slim.batch_norm,
-        slim.separable_conv2d,
+        avg_pool2d,
+        max_pool2d,
+        conv2d,
+        batch_norm,
+        separable_conv2d,
         nasnet_utils.factorized_reduction,
         nasnet_utils.global_avg_pool,
         nasnet_utils.get_channel_index,
         nasnet_utils.get_channel_dim,
     ]
     with (
-        slim.arg_scope(in_training, is_training=is_training),
-        slim.arg_scope(formatted, data_format=config.data_format),
+        arg_scope(in_training, is_training=is_training),
+        arg_scope(formatted, data_format=config.data_format),
     ):
         yield images
 
@@ -298,8 +308,8 @@ def imagenet_stem(
         The inputs of the cells to come: nothing, the convolution's output, and the two cells'.
     """
     filters = int(32 * config.stem_multiplier)
-    net = slim.conv2d(inputs, filters, [3, 3], stride=2, padding="VALID", scope="conv0")
-    net = slim.batch_norm(net, scope="conv0_bn")
+    net = conv2d(inputs, filters, [3, 3], stride=2, padding="VALID", scope="conv0")
+    net = batch_norm(net, scope="conv0_bn")
     outputs = [None, net]
     for number in range(2):
         net = cell(
@@ -317,8 +327,8 @@ def imagenet_stem(
 
 def _cifar_stem(inputs: tf.Tensor, config: Config) -> list[tf.Tensor | None]:
     filters = int(config.num_conv_filters * config.stem_multiplier)
-    net = slim.conv2d(inputs, filters, 3, scope="l1_stem_3x3")
-    return [None, slim.batch_norm(net, scope="l1_stem_bn")]
+    net = conv2d(inputs, filters, 3, scope="l1_stem_3x3")
+    return [None, batch_norm(net, scope="l1_stem_bn")]
 
 
 def has_aux_head(
@@ -340,14 +350,14 @@ def aux_head(net: tf.Tensor, ends: Ends, num_classes: int, config: Config, scope
         tf.compat.v1.variable_scope(scope),
         tf.compat.v1.variable_scope("aux_logits"),
     ):
-        net = slim.avg_pool2d(activation(net), [5, 5], stride=3, padding="VALID")
-        net = slim.conv2d(net, 128, [1, 1], scope="proj")
-        net = activation(slim.batch_norm(net, scope="aux_bn0"))
+        net = avg_pool2d(activation(net), [5, 5], stride=3, padding="VALID")
+        net = conv2d(net, 128, [1, 1], scope="proj")
+        net = activation(batch_norm(net, scope="aux_bn0"))
         channels = nasnet_utils.get_channel_index()
         kernel = net.shape[1:3] if channels == 3 else net.shape[2:4]
-        net = slim.conv2d(net, 768, kernel, padding="VALID")
-        net = activation(slim.batch_norm(net, scope="aux_bn1"))
-        ends["AuxLogits"] = slim.fully_connected(slim.flatten(net), num_classes)
+        net = conv2d(net, 768, kernel, padding="VALID")
+        net = activation(batch_norm(net, scope="aux_bn1"))
+        ends["AuxLogits"] = fully_connected(flatten(net), num_classes)
 
 
 def head(net: tf.Tensor, ends: Ends, num_classes: int | None, config: Config) -> tf.Tensor:
@@ -357,8 +367,8 @@ def head(net: tf.Tensor, ends: Ends, num_classes: int | None, config: Config) ->
         net = ends["global_pool"] = nasnet_utils.global_avg_pool(activation(net))
         if not num_classes:
             return net
-        net = slim.dropout(net, config.dense_dropout_keep_prob, scope="dropout")
-        logits = ends["Logits"] = slim.fully_connected(net, num_classes)
+        net = dropout(net, config.dense_dropout_keep_prob, scope="dropout")
+        logits = ends["Logits"] = fully_connected(net, num_classes)
         ends["Predictions"] = tf.nn.softmax(logits, name="predictions")
     return logits
 

@@ -10,10 +10,10 @@ their scopes. Stem and heads are those of NASNet.
 
 import tensorflow as tf
 
-import slimcore as slim
 from slim_nets._checks import check_endpoint
 from slim_nets.nasnet import nasnet, nasnet_utils
 from slim_nets.nasnet.nasnet_utils import Config
+from slimcore import Scope
 
 
 def large_imagenet_config() -> Config:
@@ -34,14 +34,14 @@ def mobile_imagenet_config() -> Config:
 
 def pnasnet_large_arg_scope(
     weight_decay: float = 4e-5, batch_norm_decay: float = 0.9997, batch_norm_epsilon: float = 1e-3
-) -> slim.Scope:
+) -> Scope:
     """Returns the scope of `build_pnasnet_large`. See `nasnet.nasnet_arg_scope`."""
     return nasnet.nasnet_arg_scope(weight_decay, batch_norm_decay, batch_norm_epsilon)
 
 
 def pnasnet_mobile_arg_scope(
     weight_decay: float = 4e-5, batch_norm_decay: float = 0.9997, batch_norm_epsilon: float = 1e-3
-) -> slim.Scope:
+) -> Scope:
     """Returns the scope of `build_pnasnet_mobile`. See `nasnet.nasnet_arg_scope`."""
     return nasnet.nasnet_arg_scope(weight_decay, batch_norm_decay, batch_norm_epsilon)
 
