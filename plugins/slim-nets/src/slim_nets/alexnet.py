@@ -11,9 +11,30 @@ from slim_layers import conv2d, fully_connected, l2_regularizer, max_pool2d
 
 from slim_nets._checks import check_classes, check_size
 from slim_nets._dense_heads import dense_head
+from slim_nets._network import network
 from slimcore import Scope, arg_scope
 
 
+def alexnet_v2_arg_scope(weight_decay: float = 0.0005) -> Scope:
+    """Returns the scope that `alexnet_v2` is built in.
+
+    Args:
+        weight_decay: Factor of the L2 regularization loss of the weights.
+    """
+    with (
+        arg_scope(
+            [conv2d, fully_connected],
+            activation_fn=tf.nn.relu,
+            biases_initializer=tf.compat.v1.constant_initializer(0.1),
+            weights_regularizer=l2_regularizer(weight_decay),
+        ),
+        arg_scope([conv2d], padding="SAME"),
+        arg_scope([max_pool2d], padding="VALID") as scope,
+    ):
+        return scope
+
+
+@network(image_size=224, arg_scope=alexnet_v2_arg_scope)
 def alexnet_v2(
     inputs: tf.Tensor,
     num_classes: int | None = 1000,
@@ -76,26 +97,3 @@ def alexnet_v2(
                     global_pool=global_pool,
                     biases_initializer=v1.zeros_initializer(),
                 )
-
-
-def alexnet_v2_arg_scope(weight_decay: float = 0.0005) -> Scope:
-    """Returns the scope that `alexnet_v2` is built in.
-
-    Args:
-        weight_decay: Factor of the L2 regularization loss of the weights.
-    """
-    with (
-        arg_scope(
-            [conv2d, fully_connected],
-            activation_fn=tf.nn.relu,
-            biases_initializer=tf.compat.v1.constant_initializer(0.1),
-            weights_regularizer=l2_regularizer(weight_decay),
-        ),
-        arg_scope([conv2d], padding="SAME"),
-        arg_scope([max_pool2d], padding="VALID") as scope,
-    ):
-        return scope
-
-
-alexnet_v2.default_image_size = 224
-alexnet_v2.arg_scope = alexnet_v2_arg_scope

@@ -20,9 +20,35 @@ from slim_layers import (
 )
 
 from slim_nets._checks import check_classes, check_size
+from slim_nets._network import network
 from slimcore import Scope, arg_scope
 
 
+def cifarnet_arg_scope(weight_decay: float = 0.004) -> Scope:
+    """Returns the scope that `cifarnet` is built in.
+
+    Args:
+        weight_decay: Factor of the L2 regularization loss of the fully connected weights.
+    """
+    v1 = tf.compat.v1
+    with (
+        arg_scope(
+            [conv2d],
+            weights_initializer=v1.truncated_normal_initializer(stddev=5e-2),
+            activation_fn=tf.nn.relu,
+        ),
+        arg_scope(
+            [fully_connected],
+            biases_initializer=v1.constant_initializer(0.1),
+            weights_initializer=v1.truncated_normal_initializer(stddev=0.04),
+            weights_regularizer=l2_regularizer(weight_decay),
+            activation_fn=tf.nn.relu,
+        ) as scope,
+    ):
+        return scope
+
+
+@network(image_size=32, arg_scope=cifarnet_arg_scope)
 def cifarnet(
     images: tf.Tensor,
     num_classes: int | None = 10,
@@ -80,31 +106,3 @@ def cifarnet(
 
 def _normalized(net: tf.Tensor, name: str) -> tf.Tensor:
     return tf.nn.lrn(net, 4, bias=1.0, alpha=0.001 / 9.0, beta=0.75, name=name)
-
-
-def cifarnet_arg_scope(weight_decay: float = 0.004) -> Scope:
-    """Returns the scope that `cifarnet` is built in.
-
-    Args:
-        weight_decay: Factor of the L2 regularization loss of the fully connected weights.
-    """
-    v1 = tf.compat.v1
-    with (
-        arg_scope(
-            [conv2d],
-            weights_initializer=v1.truncated_normal_initializer(stddev=5e-2),
-            activation_fn=tf.nn.relu,
-        ),
-        arg_scope(
-            [fully_connected],
-            biases_initializer=v1.constant_initializer(0.1),
-            weights_initializer=v1.truncated_normal_initializer(stddev=0.04),
-            weights_regularizer=l2_regularizer(weight_decay),
-            activation_fn=tf.nn.relu,
-        ) as scope,
-    ):
-        return scope
-
-
-cifarnet.default_image_size = 32
-cifarnet.arg_scope = cifarnet_arg_scope

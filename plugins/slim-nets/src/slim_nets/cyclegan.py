@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 from slim_layers import conv2d, conv2d_transpose, instance_norm, l2_regularizer
 
+from slim_nets._network import network
 from slimcore import Scope, arg_scope
 from slimcore.errors import InputError, ShapeError
 
@@ -91,6 +92,27 @@ def _padded(net: tf.Tensor, kernel_size: int, mode: str = "REFLECT") -> tf.Tenso
     return tf.pad(net, [[0, 0], around, around, [0, 0]], mode)
 
 
+def _encoder(
+    images: tf.Tensor, num_filters: int, kernel_size: int, ends: dict[str, tf.Tensor]
+) -> tf.Tensor:
+    """Makes images four times smaller, with four times `num_filters` channels."""
+    with tf.compat.v1.variable_scope("input"):
+        net = ends["encoder_0"] = conv2d(_padded(images, 7), num_filters, [7, 7])
+    with tf.compat.v1.variable_scope("encoder"):
+        for number in (1, 2):
+            net = ends[f"encoder_{number}"] = conv2d(
+                _padded(net, kernel_size), num_filters * 2**number, kernel_size, stride=2
+            )
+    return net
+
+
+def _residual_block(net: tf.Tensor, kernel_size: int) -> tf.Tensor:
+    channels = net.shape[-1]
+    residual = conv2d(_padded(net, kernel_size), channels, kernel_size)
+    return net + conv2d(_padded(residual, kernel_size), channels, kernel_size, activation_fn=None)
+
+
+@network(image_size=256)
 def cyclegan_generator_resnet(
     images: tf.Tensor,
     arg_scope_fn: Callable[[], Scope] = cyclegan_arg_scope,
@@ -131,27 +153,12 @@ def cyclegan_generator_resnet(
         )
     scope = tf.compat.v1.variable_scope
     ends: dict[str, tf.Tensor] = {}
-    with (
-        arg_scope(arg_scope_fn()),
-        arg_scope([conv2d], kernel_size=kernel_size, padding="VALID"),
-    ):
-        with scope("input"):
-            net = conv2d(_padded(images, 7), num_filters, kernel_size=[7, 7])
-            ends["encoder_0"] = net
-        with scope("encoder"):
-            for number in (1, 2):
-                net = _padded(net, kernel_size)
-                net = conv2d(net, num_filters * 2**number, stride=2)
-                ends[f"encoder_{number}"] = net
+    with arg_scope(arg_scope_fn()), arg_scope([conv2d], padding="VALID"):
+        net = _encoder(images, num_filters, kernel_size, ends)
         with scope("residual_blocks"):
             for number in range(num_resnet_blocks):
                 with scope(f"block_{number}"):
-                    residual = conv2d(_padded(net, kernel_size), num_filters * 4)
-                    residual = conv2d(
-                        _padded(residual, kernel_size), num_filters * 4, activation_fn=None
-                    )
-                    net += residual
-                ends[f"resnet_block_{number}"] = net
+                    net = ends[f"resnet_block_{number}"] = _residual_block(net, kernel_size)
         with scope("decoder"):
             for number in (1, 2):
                 with scope(f"decoder{number}"):
@@ -163,6 +170,3 @@ def cyclegan_generator_resnet(
             )
             net = ends["predictions"] = tf.tanh(logits) + logits * tanh_linear_slope
     return net, ends
-
-
-cyclegan_generator_resnet.default_image_size = 256

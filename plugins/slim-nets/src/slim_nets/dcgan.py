@@ -113,7 +113,7 @@ def generator(
         net = inputs[:, tf.newaxis, tf.newaxis, :]
         for number in range(1, layers + 1):
             # From one position to 4x4, then twice as large each time.
-            kwargs = {"stride": 1, "padding": "VALID"} if number == 1 else {}
+            kwargs: dict[str, Any] = {"stride": 1, "padding": "VALID"} if number == 1 else {}
             kwargs |= normalized if number < layers else {"activation_fn": None}
             net = ends[f"deconv{number}"] = conv2d_transpose(
                 net, depth * 2 ** (layers - number), scope=f"deconv{number}", **kwargs

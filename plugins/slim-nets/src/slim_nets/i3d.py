@@ -13,6 +13,7 @@ import tensorflow as tf
 from slim_layers import batch_norm, conv3d, dropout, max_pool3d, softmax
 
 from slim_nets._checks import check_classes, check_size
+from slim_nets._network import network
 from slim_nets._steps import run
 from slim_nets.i3d_utils import conv3d_spatiotemporal, video_arg_scope, video_head, video_steps
 from slim_nets.inception_utils import truncated_normal
@@ -69,6 +70,7 @@ def i3d_base(
         return run("i3d", inputs, steps, final_endpoint)
 
 
+@network(image_size=224, arg_scope=i3d_arg_scope)
 def i3d(
     inputs: tf.Tensor,
     num_classes: int | None = 1000,
@@ -108,7 +110,3 @@ def i3d(
         net, ends = i3d_base(inputs, scope=scope)
         net = video_head(net, ends, num_classes, dropout_keep_prob, prediction_fn, spatial_squeeze)
     return net, ends
-
-
-i3d.default_image_size = 224
-i3d.arg_scope = i3d_arg_scope

@@ -32,7 +32,7 @@ def center_initializer() -> Callable[..., tf.Tensor]:
     ) -> tf.Tensor:
         del partition_info
         value = np.zeros(shape)
-        value[shape[0] // 2, 0, 0] = np.eye(*shape[3:])
+        value[shape[0] // 2, 0, 0] = np.eye(shape[3], shape[4])
         return tf.constant(value, dtype)
 
     return initialize
@@ -182,7 +182,7 @@ def video_steps(
 
     def conv(
         name: str, layer: Callable[..., tf.Tensor], channels: int, *kernel: int, **kwargs: Any
-    ):
+    ) -> Step:
         def apply(net: tf.Tensor) -> tf.Tensor:
             net = layer(net, depth(channels), list(kernel), scope=name, **kwargs)
             gate = gating(name)
@@ -195,9 +195,15 @@ def video_steps(
 
     def mixed(name: str) -> Step:
         def apply(net: tf.Tensor) -> tf.Tensor:
+            one, three_in, three, five_in, five, pooled = map(depth, WIDTHS[name])
             return inception_block_v1_3d(
                 net,
-                *map(depth, WIDTHS[name]),
+                one,
+                three_in,
+                three,
+                five_in,
+                five,
+                pooled,
                 temporal_kernel_size=3 if temporal(name) else 1,
                 self_gating_fn=gating(name),
                 scope=name,

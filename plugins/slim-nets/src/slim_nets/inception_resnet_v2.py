@@ -9,6 +9,7 @@ Inception v3, and the last block (`Block8`) has no activation.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 from slim_layers import (
@@ -23,6 +24,7 @@ from slim_layers import (
 )
 
 from slim_nets._checks import check_classes, check_size, check_stride
+from slim_nets._network import network
 from slim_nets._steps import Step, after, avg_pool, branch_outputs, conv, max_pool, mixed, run
 from slim_nets.inception_utils import flat_aux_head, flat_head
 from slim_nets.inception_v3 import stem, tail_of_stem
@@ -157,17 +159,16 @@ def inception_resnet_v2_base(
             f"inception_resnet_v2 has no {final_endpoint} at output_stride=8; pass 16, or "
             "final_endpoint='PreAuxLogits'"
         )
-    layers = [conv2d, max_pool2d, avg_pool2d]
     with (
         tf.compat.v1.variable_scope(scope, "InceptionResnetV2", [inputs]),
-        arg_scope(layers, stride=1, padding="SAME"),
+        arg_scope([conv2d, max_pool2d, avg_pool2d], stride=1, padding="SAME"),
     ):
         steps = _steps(output_stride == 8, padding, activation_fn)
         return run("inception_resnet_v2", inputs, steps, final_endpoint)
 
 
 def _steps(dilated: bool, padding: str, activation_fn: Activation) -> list[Step]:
-    halve = {"stride": 2, "padding": padding}
+    halve: dict[str, Any] = {"stride": 2, "padding": padding}
     to_17 = {**halve, "stride": 1 if dilated else 2}
 
     def blocks35(net: tf.Tensor) -> tf.Tensor:
@@ -213,52 +214,6 @@ def _steps(dilated: bool, padding: str, activation_fn: Activation) -> list[Step]
     ]
 
 
-def inception_resnet_v2(
-    inputs: tf.Tensor,
-    num_classes: int | None = 1001,
-    is_training: bool = True,
-    dropout_keep_prob: float = 0.8,
-    reuse: bool | None = None,
-    scope: str = "InceptionResnetV2",
-    create_aux_logits: bool = True,
-    activation_fn: Activation = tf.nn.relu,
-) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-    """Turns images into logits.
-
-    Args:
-        inputs: Images [batch, height, width, channels]; 299x299 in the paper, and at least
-            107x107, or 75x75 without the auxiliary classifier.
-        num_classes: Classes to tell apart; 0 or None returns the pooled features instead.
-        is_training: Whether dropout is on and batch normalization uses the batch.
-        dropout_keep_prob: The share of features that dropout keeps.
-        reuse: Whether the variables exist already.
-        scope: Name of the variables' scope.
-        create_aux_logits: Whether there is a second classifier, after `PreAuxLogits`.
-        activation_fn: Applied to the sum in each residual block.
-
-    Returns:
-        The logits [batch, num_classes], and the end points: those of `inception_resnet_v2_base`,
-        `AuxLogits`, `global_pool`, `PreLogitsFlatten`, `Logits` and `Predictions`.
-
-    Raises:
-        InputError: `num_classes` is negative.
-        ShapeError: The images are too small.
-    """
-    check_classes("inception_resnet_v2", num_classes)
-    with_aux = bool(create_aux_logits and num_classes)
-    check_size("inception_resnet_v2", inputs, smallest=107 if with_aux else 75)
-    with (
-        tf.compat.v1.variable_scope(scope, "InceptionResnetV2", [inputs], reuse=reuse) as scope,
-        arg_scope([batch_norm, dropout], is_training=is_training),
-    ):
-        net, ends = inception_resnet_v2_base(inputs, scope=scope, activation_fn=activation_fn)
-        if with_aux:
-            scopes = ("Conv2d_1a_3x3", "Conv2d_1b_1x1", "Conv2d_2a_5x5", "Logits")
-            ends["AuxLogits"] = flat_aux_head(ends["PreAuxLogits"], num_classes, scopes)
-        net = flat_head(net, ends, num_classes, dropout_keep_prob, "AvgPool_1a_8x8")
-    return net, ends
-
-
 def inception_resnet_v2_arg_scope(
     weight_decay: float = 0.00004,
     batch_norm_decay: float = 0.9997,
@@ -298,5 +253,48 @@ def inception_resnet_v2_arg_scope(
         return scope
 
 
-inception_resnet_v2.default_image_size = 299
-inception_resnet_v2.arg_scope = inception_resnet_v2_arg_scope
+@network(image_size=299, arg_scope=inception_resnet_v2_arg_scope)
+def inception_resnet_v2(
+    inputs: tf.Tensor,
+    num_classes: int | None = 1001,
+    is_training: bool = True,
+    dropout_keep_prob: float = 0.8,
+    reuse: bool | None = None,
+    scope: str = "InceptionResnetV2",
+    create_aux_logits: bool = True,
+    activation_fn: Activation = tf.nn.relu,
+) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    """Turns images into logits.
+
+    Args:
+        inputs: Images [batch, height, width, channels]; 299x299 in the paper, and at least
+            107x107, or 75x75 without the auxiliary classifier.
+        num_classes: Classes to tell apart; 0 or None returns the pooled features instead.
+        is_training: Whether dropout is on and batch normalization uses the batch.
+        dropout_keep_prob: The share of features that dropout keeps.
+        reuse: Whether the variables exist already.
+        scope: Name of the variables' scope.
+        create_aux_logits: Whether there is a second classifier, after `PreAuxLogits`.
+        activation_fn: Applied to the sum in each residual block.
+
+    Returns:
+        The logits [batch, num_classes], and the end points: those of `inception_resnet_v2_base`,
+        `AuxLogits`, `global_pool`, `PreLogitsFlatten`, `Logits` and `Predictions`.
+
+    Raises:
+        InputError: `num_classes` is negative.
+        ShapeError: The images are too small.
+    """
+    check_classes("inception_resnet_v2", num_classes)
+    with_aux = create_aux_logits and num_classes
+    check_size("inception_resnet_v2", inputs, smallest=107 if with_aux else 75)
+    with (
+        tf.compat.v1.variable_scope(scope, "InceptionResnetV2", [inputs], reuse=reuse) as scope,
+        arg_scope([batch_norm, dropout], is_training=is_training),
+    ):
+        net, ends = inception_resnet_v2_base(inputs, scope=scope, activation_fn=activation_fn)
+        if create_aux_logits and num_classes:
+            scopes = ("Conv2d_1a_3x3", "Conv2d_1b_1x1", "Conv2d_2a_5x5", "Logits")
+            ends["AuxLogits"] = flat_aux_head(ends["PreAuxLogits"], num_classes, scopes)
+        net = flat_head(net, ends, num_classes, dropout_keep_prob, "AvgPool_1a_8x8")
+    return net, ends

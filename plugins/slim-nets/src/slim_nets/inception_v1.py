@@ -13,6 +13,7 @@ from slim_layers import batch_norm, conv2d, dropout, fully_connected, max_pool2d
 
 from slim_nets._checks import check_classes, check_size
 from slim_nets._heads import classified, pooled
+from slim_nets._network import network
 from slim_nets._steps import Step, conv, max_pool, mixed, run
 from slim_nets.inception_utils import inception_arg_scope, truncated_normal
 from slimcore import arg_scope
@@ -90,6 +91,10 @@ def inception_v1_base(
         return run("inception_v1", inputs, steps, final_endpoint)
 
 
+inception_v1_arg_scope = inception_arg_scope
+
+
+@network(image_size=224, arg_scope=inception_v1_arg_scope)
 def inception_v1(
     inputs: tf.Tensor,
     num_classes: int | None = 1000,
@@ -139,8 +144,3 @@ def inception_v1(
                 net, ends, num_classes, prediction_fn, spatial_squeeze, "Conv2d_0c_1x1"
             )
     return logits, ends
-
-
-inception_v1_arg_scope = inception_arg_scope
-inception_v1.default_image_size = 224
-inception_v1.arg_scope = inception_v1_arg_scope

@@ -22,6 +22,7 @@ from slim_layers import (
 
 from slim_nets._checks import check_classes, check_multiplier, check_size
 from slim_nets._heads import classified, pooled
+from slim_nets._network import network
 from slim_nets._steps import Step, avg_pool, conv, max_pool, mixed, run
 from slim_nets.inception_utils import inception_arg_scope, truncated_normal
 from slimcore import arg_scope
@@ -88,10 +89,11 @@ def inception_v2_base(
     steps += [_mixed(f"Mixed_{name}", depth, axis) for name in ("3b", "3c", "4a")]
     steps += [_mixed(f"Mixed_{name}", depth, axis) for name in ("4b", "4c", "4d", "4e", "5a")]
     steps += [_mixed(f"Mixed_{name}", depth, axis) for name in ("5b", "5c")]
-    layers = [conv2d, max_pool2d, avg_pool2d]
     with (
         tf.compat.v1.variable_scope(scope, "InceptionV2", [inputs]),
-        arg_scope(layers, stride=1, padding="SAME", data_format=data_format),
+        arg_scope(
+            [conv2d, max_pool2d, avg_pool2d], stride=1, padding="SAME", data_format=data_format
+        ),
         arg_scope([batch_norm], data_format=data_format),
     ):
         return run("inception_v2", inputs, steps, final_endpoint)
@@ -143,6 +145,10 @@ def _mixed(name: str, depth: Callable[[int], int], axis: int) -> Step:
     )
 
 
+inception_v2_arg_scope = inception_arg_scope
+
+
+@network(image_size=224, arg_scope=inception_v2_arg_scope)
 def inception_v2(
     inputs: tf.Tensor,
     num_classes: int | None = 1000,
@@ -199,8 +205,3 @@ def inception_v2(
                 net, ends, num_classes, prediction_fn, spatial_squeeze, "Conv2d_1c_1x1"
             )
     return logits, ends
-
-
-inception_v2_arg_scope = inception_arg_scope
-inception_v2.default_image_size = 224
-inception_v2.arg_scope = inception_v2_arg_scope

@@ -9,12 +9,14 @@ shared with Inception v4 and Inception-ResNet v2.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 from slim_layers import avg_pool2d, batch_norm, conv2d, dropout, max_pool2d, softmax
 
 from slim_nets._checks import check_classes, check_multiplier, check_size
 from slim_nets._heads import classified, pooled, reduced_kernel_size, squeezed
+from slim_nets._network import network
 from slim_nets._steps import Step, avg_pool, conv, fork, max_pool, mixed, run
 from slim_nets.inception_utils import inception_arg_scope, truncated_normal
 from slimcore import arg_scope
@@ -66,10 +68,9 @@ def inception_v3_base(
         _mixed_7("Mixed_7b", depth),
         _mixed_7("Mixed_7c", depth),
     ]
-    layers = [conv2d, max_pool2d, avg_pool2d]
     with (
         tf.compat.v1.variable_scope(scope, "InceptionV3", [inputs]),
-        arg_scope(layers, stride=1, padding="SAME"),
+        arg_scope([conv2d, max_pool2d, avg_pool2d], stride=1, padding="SAME"),
     ):
         return run("inception_v3", inputs, steps, final_endpoint)
 
@@ -112,7 +113,7 @@ def _mixed_5(name: str, depth: Depth, projection: int) -> Step:
 
 
 def _mixed_6a(depth: Depth) -> Step:
-    halve = {"stride": 2, "padding": "VALID"}
+    halve: dict[str, Any] = {"stride": 2, "padding": "VALID"}
     return mixed(
         "Mixed_6a",
         [conv("Conv2d_1a_1x1", depth(384), [3, 3], **halve)],
@@ -146,7 +147,7 @@ def _mixed_6(name: str, depth: Depth, width: int) -> Step:
 
 
 def _mixed_7a(depth: Depth) -> Step:
-    halve = {"stride": 2, "padding": "VALID"}
+    halve: dict[str, Any] = {"stride": 2, "padding": "VALID"}
     return mixed(
         "Mixed_7a",
         [conv("Conv2d_0a_1x1", depth(192)), conv("Conv2d_1a_3x3", depth(320), **halve)],
@@ -178,6 +179,10 @@ def _mixed_7(name: str, depth: Depth) -> Step:
     )
 
 
+inception_v3_arg_scope = inception_arg_scope
+
+
+@network(image_size=299, arg_scope=inception_v3_arg_scope)
 def inception_v3(
     inputs: tf.Tensor,
     num_classes: int | None = 1000,
@@ -219,7 +224,7 @@ def inception_v3(
         ShapeError: The images are too small; or too large to squeeze.
     """
     check_classes("inception_v3", num_classes)
-    with_aux = bool(create_aux_logits and num_classes)
+    with_aux = create_aux_logits and num_classes
     check_size("inception_v3", inputs, smallest=107 if with_aux else 75)
     with (
         tf.compat.v1.variable_scope(scope, "InceptionV3", [inputs], reuse=reuse) as scope,
@@ -228,7 +233,7 @@ def inception_v3(
         net, ends = inception_v3_base(
             inputs, min_depth=min_depth, depth_multiplier=depth_multiplier, scope=scope
         )
-        if with_aux:
+        if create_aux_logits and num_classes:
             widths = [max(int(d * depth_multiplier), min_depth) for d in (128, 768)]
             ends["AuxLogits"] = _aux_logits(ends["Mixed_6e"], num_classes, widths, spatial_squeeze)
         with tf.compat.v1.variable_scope("Logits"):
@@ -271,8 +276,3 @@ def _aux_logits(
             scope="Conv2d_2b_1x1",
         )
         return squeezed(logits, "SpatialSqueeze") if spatial_squeeze else logits
-
-
-inception_v3_arg_scope = inception_arg_scope
-inception_v3.default_image_size = 299
-inception_v3.arg_scope = inception_v3_arg_scope

@@ -20,9 +20,26 @@ from slim_layers import (
 )
 
 from slim_nets._checks import check_classes, check_size
+from slim_nets._network import network
 from slimcore import Scope, arg_scope
 
 
+def lenet_arg_scope(weight_decay: float = 0.0) -> Scope:
+    """Returns the scope that `lenet` is built in.
+
+    Args:
+        weight_decay: Factor of the L2 regularization loss of the weights.
+    """
+    with arg_scope(
+        [conv2d, fully_connected],
+        weights_regularizer=l2_regularizer(weight_decay),
+        weights_initializer=tf.compat.v1.truncated_normal_initializer(stddev=0.1),
+        activation_fn=tf.nn.relu,
+    ) as scope:
+        return scope
+
+
+@network(image_size=28, arg_scope=lenet_arg_scope)
 def lenet(
     images: tf.Tensor,
     num_classes: int | None = 10,
@@ -67,22 +84,3 @@ def lenet(
         logits = ends["Logits"] = fully_connected(net, num_classes, activation_fn=None, scope="fc4")
         ends["Predictions"] = prediction_fn(logits, scope="Predictions")
     return logits, ends
-
-
-def lenet_arg_scope(weight_decay: float = 0.0) -> Scope:
-    """Returns the scope that `lenet` is built in.
-
-    Args:
-        weight_decay: Factor of the L2 regularization loss of the weights.
-    """
-    with arg_scope(
-        [conv2d, fully_connected],
-        weights_regularizer=l2_regularizer(weight_decay),
-        weights_initializer=tf.compat.v1.truncated_normal_initializer(stddev=0.1),
-        activation_fn=tf.nn.relu,
-    ) as scope:
-        return scope
-
-
-lenet.default_image_size = 28
-lenet.arg_scope = lenet_arg_scope

@@ -15,6 +15,7 @@ from slim_layers import batch_norm, conv2d, dropout, l2_regularizer, separable_c
 
 from slim_nets._checks import check_classes, check_multiplier, check_size, check_stride
 from slim_nets._heads import classified, pooled
+from slim_nets._network import network
 from slim_nets._scopes import wrapped_partial
 from slim_nets._steps import Step, run
 from slim_nets.mobilenet._padding import fixed_padding
@@ -37,7 +38,7 @@ class DepthSepConv(NamedTuple):
     depth: int
 
 
-MOBILENETV1_CONV_DEFS = [
+MOBILENETV1_CONV_DEFS: list[Conv | DepthSepConv] = [
     Conv(kernel=[3, 3], stride=2, depth=32),
     DepthSepConv(kernel=[3, 3], stride=1, depth=64),
     DepthSepConv(kernel=[3, 3], stride=2, depth=128),
@@ -135,6 +136,57 @@ def _layers(
     return [Step(f"{name}_depthwise", depthwise), Step(f"{name}_pointwise", pointwise)]
 
 
+def mobilenet_v1_arg_scope(
+    is_training: bool | None = True,
+    weight_decay: float = 0.00004,
+    stddev: float = 0.09,
+    regularize_depthwise: bool = False,
+    batch_norm_decay: float = 0.9997,
+    batch_norm_epsilon: float = 0.001,
+    batch_norm_updates_collections: str | None = tf.compat.v1.GraphKeys.UPDATE_OPS,
+    normalizer_fn: Callable[..., tf.Tensor] | None = batch_norm,
+) -> Scope:
+    """Returns the scope that `mobilenet_v1` is built in.
+
+    Args:
+        is_training: Whether batch normalization uses the batch, where the network does not say
+            so; None leaves that to the scope around.
+        weight_decay: Factor of the L2 regularization loss of the weights.
+        stddev: Of the initial weights.
+        regularize_depthwise: Whether depthwise weights decay too.
+        batch_norm_decay: Decay of the moving averages.
+        batch_norm_epsilon: Added to the variance.
+        batch_norm_updates_collections: Collects the updates of the moving averages; None makes
+            them part of the forward pass.
+        normalizer_fn: Of the convolutions.
+    """
+    batch_norm_params: dict[str, Any] = {
+        "center": True,
+        "scale": True,
+        "decay": batch_norm_decay,
+        "epsilon": batch_norm_epsilon,
+        "updates_collections": batch_norm_updates_collections,
+    }
+    if is_training is not None:
+        batch_norm_params["is_training"] = is_training
+    decay = l2_regularizer(weight_decay)
+    with (
+        arg_scope(
+            [conv2d, separable_conv2d],
+            weights_initializer=tf.compat.v1.truncated_normal_initializer(stddev=stddev),
+            activation_fn=tf.nn.relu6,
+            normalizer_fn=normalizer_fn,
+        ),
+        arg_scope([batch_norm], **batch_norm_params),
+        arg_scope([conv2d], weights_regularizer=decay),
+        arg_scope(
+            [separable_conv2d], weights_regularizer=decay if regularize_depthwise else None
+        ) as scope,
+    ):
+        return scope
+
+
+@network(image_size=224, arg_scope=mobilenet_v1_arg_scope)
 def mobilenet_v1(
     inputs: tf.Tensor,
     num_classes: int | None = 1000,
@@ -197,59 +249,6 @@ def mobilenet_v1(
             )
     return logits, ends
 
-
-def mobilenet_v1_arg_scope(
-    is_training: bool | None = True,
-    weight_decay: float = 0.00004,
-    stddev: float = 0.09,
-    regularize_depthwise: bool = False,
-    batch_norm_decay: float = 0.9997,
-    batch_norm_epsilon: float = 0.001,
-    batch_norm_updates_collections: str | None = tf.compat.v1.GraphKeys.UPDATE_OPS,
-    normalizer_fn: Callable[..., tf.Tensor] | None = batch_norm,
-) -> Scope:
-    """Returns the scope that `mobilenet_v1` is built in.
-
-    Args:
-        is_training: Whether batch normalization uses the batch, where the network does not say
-            so; None leaves that to the scope around.
-        weight_decay: Factor of the L2 regularization loss of the weights.
-        stddev: Of the initial weights.
-        regularize_depthwise: Whether depthwise weights decay too.
-        batch_norm_decay: Decay of the moving averages.
-        batch_norm_epsilon: Added to the variance.
-        batch_norm_updates_collections: Collects the updates of the moving averages; None makes
-            them part of the forward pass.
-        normalizer_fn: Of the convolutions.
-    """
-    batch_norm_params: dict[str, Any] = {
-        "center": True,
-        "scale": True,
-        "decay": batch_norm_decay,
-        "epsilon": batch_norm_epsilon,
-        "updates_collections": batch_norm_updates_collections,
-    }
-    if is_training is not None:
-        batch_norm_params["is_training"] = is_training
-    decay = l2_regularizer(weight_decay)
-    with (
-        arg_scope(
-            [conv2d, separable_conv2d],
-            weights_initializer=tf.compat.v1.truncated_normal_initializer(stddev=stddev),
-            activation_fn=tf.nn.relu6,
-            normalizer_fn=normalizer_fn,
-        ),
-        arg_scope([batch_norm], **batch_norm_params),
-        arg_scope([conv2d], weights_regularizer=decay),
-        arg_scope(
-            [separable_conv2d], weights_regularizer=decay if regularize_depthwise else None
-        ) as scope,
-    ):
-        return scope
-
-
-mobilenet_v1.default_image_size = 224
-mobilenet_v1.arg_scope = mobilenet_v1_arg_scope
 
 mobilenet_v1_075 = wrapped_partial(mobilenet_v1, depth_multiplier=0.75)
 mobilenet_v1_050 = wrapped_partial(mobilenet_v1, depth_multiplier=0.50)

@@ -8,11 +8,12 @@ arXiv:1611.07004, appendix 6.1, with instance normalization in place of batch no
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 from slim_layers import conv2d, conv2d_transpose, dropout, instance_norm
 
+from slim_nets._network import network
 from slimcore import Scope, arg_scope
 from slimcore.errors import InputError, ShapeError
 
@@ -83,6 +84,7 @@ def upsample(
     return conv2d(net, num_outputs, [4, 4], activation_fn=None)
 
 
+@network(image_size=256, arg_scope=pix2pix_arg_scope)
 def pix2pix_generator(
     net: tf.Tensor,
     num_outputs: int,
@@ -121,17 +123,17 @@ def pix2pix_generator(
             f"channels] whose height and width are multiples of {multiple}; got {net.shape}"
         )
     ends: dict[str, tf.Tensor] = {}
-    plain = {"activation_fn": None, "normalizer_fn": None}
+    plain: dict[str, Any] = {"activation_fn": None, "normalizer_fn": None}
     across = []
     with (
         tf.compat.v1.variable_scope("encoder"),
-        arg_scope([conv2d], kernel_size=[4, 4], stride=2, activation_fn=_leaky_relu),
+        arg_scope([conv2d], stride=2, activation_fn=_leaky_relu),
     ):
         for number, block in enumerate(blocks):
-            kwargs = {"normalizer_fn": None} if number == 0 else {}
+            kwargs: dict[str, Any] = {"normalizer_fn": None} if number == 0 else {}
             if number == len(blocks) - 1:
                 kwargs = plain
-            net = ends[f"encoder{number}"] = conv2d(net, block.num_filters, **kwargs)
+            net = ends[f"encoder{number}"] = conv2d(net, block.num_filters, [4, 4], **kwargs)
             across.append(net)
     with tf.compat.v1.variable_scope("decoder"):
         for number, block in enumerate(reversed(blocks)):
@@ -147,6 +149,7 @@ def pix2pix_generator(
     return net, ends
 
 
+@network(image_size=256, arg_scope=pix2pix_arg_scope)
 def pix2pix_discriminator(
     net: tf.Tensor,
     num_filters: Sequence[int],
@@ -173,18 +176,21 @@ def pix2pix_discriminator(
     around = [[0, 0], [padding, padding], [padding, padding], [0, 0]]
     ends: dict[str, tf.Tensor] = {}
     last = len(num_filters) - 1
-    with arg_scope([conv2d], kernel_size=[4, 4], padding="VALID", activation_fn=activation_fn):
+    with arg_scope([conv2d], padding="VALID", activation_fn=activation_fn):
         for number, filters in enumerate(num_filters):
+            kwargs: dict[str, Any] = {"normalizer_fn": None} if number == 0 else {}
             net = ends[f"conv{number}"] = conv2d(
                 tf.pad(net, around, pad_mode),
                 filters,
+                [4, 4],
                 stride=1 if number == last else 2,
                 scope=f"conv{number}",
-                **({"normalizer_fn": None} if number == 0 else {}),
+                **kwargs,
             )
         logits = ends["logits"] = conv2d(
             tf.pad(net, around, pad_mode),
             1,
+            [4, 4],
             stride=1,
             activation_fn=None,
             normalizer_fn=None,
@@ -192,9 +198,3 @@ def pix2pix_discriminator(
         )
         ends["predictions"] = tf.sigmoid(logits)
     return logits, ends
-
-
-pix2pix_generator.default_image_size = 256
-pix2pix_generator.arg_scope = pix2pix_arg_scope
-pix2pix_discriminator.default_image_size = 256
-pix2pix_discriminator.arg_scope = pix2pix_arg_scope

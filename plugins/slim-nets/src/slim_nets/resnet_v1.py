@@ -15,6 +15,7 @@ from slim_layers import batch_norm, conv2d, utils
 
 from slim_nets import resnet_utils
 from slim_nets._checks import check_multiplier
+from slim_nets._network import network
 from slim_nets._scopes import NoOpScope
 from slim_nets.resnet_utils import UNITS, Block, resnet_arg_scope
 from slimcore import add_arg_scope, arg_scope
@@ -63,6 +64,7 @@ def bottleneck(
         return utils.collect_named_outputs(outputs_collections, sc.name, output)
 
 
+@network(image_size=224, arg_scope=resnet_arg_scope)
 def resnet_v1(
     inputs: tf.Tensor,
     blocks: Sequence[Block],
@@ -109,9 +111,11 @@ def resnet_v1(
     )
     with tf.compat.v1.variable_scope(scope, "resnet_v1", [inputs], reuse=reuse) as sc:
         collection = sc.original_name_scope + "_end_points"
-        layers = [conv2d, bottleneck, resnet_utils.stack_blocks_dense]
         with (
-            arg_scope(layers, outputs_collections=collection),
+            arg_scope(
+                [conv2d, bottleneck, resnet_utils.stack_blocks_dense],
+                outputs_collections=collection,
+            ),
             NoOpScope()
             if is_training is None
             else arg_scope([batch_norm], is_training=is_training),
@@ -140,6 +144,7 @@ def _blocks(layers: int, min_base_depth: int, depth_multiplier: float) -> list[B
     ]
 
 
+@network(image_size=224, arg_scope=resnet_arg_scope)
 def resnet_v1_50(
     inputs: tf.Tensor,
     num_classes: int | None = None,
@@ -179,6 +184,7 @@ def resnet_v1_50(
     )
 
 
+@network(image_size=224, arg_scope=resnet_arg_scope)
 def resnet_v1_101(
     inputs: tf.Tensor,
     num_classes: int | None = None,
@@ -208,6 +214,7 @@ def resnet_v1_101(
     )
 
 
+@network(image_size=224, arg_scope=resnet_arg_scope)
 def resnet_v1_152(
     inputs: tf.Tensor,
     num_classes: int | None = None,
@@ -237,6 +244,7 @@ def resnet_v1_152(
     )
 
 
+@network(image_size=224, arg_scope=resnet_arg_scope)
 def resnet_v1_200(
     inputs: tf.Tensor,
     num_classes: int | None = None,
@@ -264,8 +272,3 @@ def resnet_v1_200(
         reuse=reuse,
         scope=scope,
     )
-
-
-for _network in (resnet_v1, resnet_v1_50, resnet_v1_101, resnet_v1_152, resnet_v1_200):
-    _network.default_image_size = 224
-    _network.arg_scope = resnet_arg_scope

@@ -8,11 +8,13 @@ and `_200` are the published depths. `resnet_utils` has what both versions share
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 from slim_layers import batch_norm, conv2d, utils
 
 from slim_nets import resnet_utils
+from slim_nets._network import network
 from slim_nets._scopes import NoOpScope
 from slim_nets.resnet_utils import UNITS, Block, resnet_arg_scope
 from slimcore import add_arg_scope, arg_scope
@@ -40,7 +42,7 @@ def bottleneck(
         outputs_collections: Collections to add the output to.
         scope: Name of the variables' scope, `bottleneck_v2` by default.
     """
-    plain = {"normalizer_fn": None, "activation_fn": None}
+    plain: dict[str, Any] = {"normalizer_fn": None, "activation_fn": None}
     with tf.compat.v1.variable_scope(scope, "bottleneck_v2", [inputs]) as sc:
         preact = batch_norm(inputs, activation_fn=tf.nn.relu, scope="preact")
         if depth == inputs.shape[-1]:
@@ -55,6 +57,7 @@ def bottleneck(
         return utils.collect_named_outputs(outputs_collections, sc.name, shortcut + residual)
 
 
+@network(image_size=224, arg_scope=resnet_arg_scope)
 def resnet_v2(
     inputs: tf.Tensor,
     blocks: Sequence[Block],
@@ -99,9 +102,11 @@ def resnet_v2(
     )
     with tf.compat.v1.variable_scope(scope, "resnet_v2", [inputs], reuse=reuse) as sc:
         collection = sc.original_name_scope + "_end_points"
-        layers = [conv2d, bottleneck, resnet_utils.stack_blocks_dense]
         with (
-            arg_scope(layers, outputs_collections=collection),
+            arg_scope(
+                [conv2d, bottleneck, resnet_utils.stack_blocks_dense],
+                outputs_collections=collection,
+            ),
             NoOpScope()
             if is_training is None
             else arg_scope([batch_norm], is_training=is_training),
@@ -131,6 +136,7 @@ def _blocks(layers: int) -> list[Block]:
     ]
 
 
+@network(image_size=224, arg_scope=resnet_arg_scope)
 def resnet_v2_50(
     inputs: tf.Tensor,
     num_classes: int | None = None,
@@ -156,6 +162,7 @@ def resnet_v2_50(
     )
 
 
+@network(image_size=224, arg_scope=resnet_arg_scope)
 def resnet_v2_101(
     inputs: tf.Tensor,
     num_classes: int | None = None,
@@ -181,6 +188,7 @@ def resnet_v2_101(
     )
 
 
+@network(image_size=224, arg_scope=resnet_arg_scope)
 def resnet_v2_152(
     inputs: tf.Tensor,
     num_classes: int | None = None,
@@ -206,6 +214,7 @@ def resnet_v2_152(
     )
 
 
+@network(image_size=224, arg_scope=resnet_arg_scope)
 def resnet_v2_200(
     inputs: tf.Tensor,
     num_classes: int | None = None,
@@ -229,8 +238,3 @@ def resnet_v2_200(
         reuse=reuse,
         scope=scope,
     )
-
-
-for _network in (resnet_v2, resnet_v2_50, resnet_v2_101, resnet_v2_152, resnet_v2_200):
-    _network.default_image_size = 224
-    _network.arg_scope = resnet_arg_scope

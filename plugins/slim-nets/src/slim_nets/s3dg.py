@@ -14,6 +14,7 @@ import tensorflow as tf
 from slim_layers import batch_norm, conv3d, dropout, max_pool3d, softmax
 
 from slim_nets._checks import check_classes, check_multiplier, check_size
+from slim_nets._network import network
 from slim_nets._steps import run
 from slim_nets.i3d_utils import (
     conv3d_spatiotemporal,
@@ -100,11 +101,10 @@ def s3dg_base(
     temporal = _from(temporal_conv_startat, "temporal_conv_startat")
     gated = _from(gating_startat, "gating_startat")
     gate = partial(self_gating, data_format=data_format)
-    layers = [conv3d, max_pool3d]
     with (
         tf.compat.v1.variable_scope(scope, "InceptionV1", [inputs]),
         arg_scope([conv3d], weights_initializer=truncated_normal(0.01)),
-        arg_scope(layers, stride=1, padding="SAME", data_format=data_format),
+        arg_scope([conv3d, max_pool3d], stride=1, padding="SAME", data_format=data_format),
         arg_scope([batch_norm], data_format=data_format.replace("D", "")),
         arg_scope([inception_block_v1_3d], data_format=data_format),
         arg_scope([conv3d_spatiotemporal], separable=True, data_format=data_format),
@@ -130,6 +130,7 @@ def _from(start: str | None, argument: str) -> tuple[str, ...]:
     return BLOCKS[BLOCKS.index(start) :]
 
 
+@network(image_size=224, arg_scope=s3dg_arg_scope)
 def s3dg(
     inputs: tf.Tensor,
     num_classes: int | None = 1000,
@@ -194,7 +195,3 @@ def s3dg(
             net = tf.transpose(net, [0, 2, 3, 4, 1])
         net = video_head(net, ends, num_classes, dropout_keep_prob, prediction_fn, spatial_squeeze)
     return net, ends
-
-
-s3dg.default_image_size = 224
-s3dg.arg_scope = s3dg_arg_scope

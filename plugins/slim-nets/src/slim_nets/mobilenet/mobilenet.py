@@ -127,8 +127,9 @@ def mobilenet_base(
             scopes.enter_context(arg_scope(list(layers), **defaults))
         scopes.enter_context(safe_arg_scope([batch_norm], is_training=is_training))
         if use_explicit_padding:
-            blocks = [expanded_conv, split_separable_conv2d]
-            scopes.enter_context(arg_scope(blocks, use_explicit_padding=True))
+            scopes.enter_context(
+                arg_scope([expanded_conv, split_separable_conv2d], use_explicit_padding=True)
+            )
         for number, row in enumerate(spec, start=1):
             params = dict(row.params)
             row.multiplier_func(params, multiplier)

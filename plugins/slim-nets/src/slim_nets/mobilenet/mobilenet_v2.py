@@ -14,6 +14,7 @@ from typing import Any
 import tensorflow as tf
 from slim_layers import batch_norm, conv2d, fully_connected, group_norm, separable_conv2d
 
+from slim_nets._network import network
 from slim_nets._scopes import wrapped_partial
 from slim_nets.mobilenet import mobilenet as lib
 from slim_nets.mobilenet.conv_blocks import expand_input_by_factor, expanded_conv
@@ -65,6 +66,12 @@ V2_DEF = _definition(batch_norm, center=True, scale=True)
 V2_DEF_GROUP_NORM = _definition(group_norm)
 
 
+def training_scope(**kwargs: Any) -> Scope:
+    """Returns the scope that `mobilenet` is built in. See `mobilenet.training_scope`."""
+    return lib.training_scope(**kwargs)
+
+
+@network(image_size=224, arg_scope=training_scope)
 @add_arg_scope
 def mobilenet(
     input_tensor: tf.Tensor,
@@ -150,14 +157,6 @@ def mobilenet_base_group_norm(
         input_tensor, depth_multiplier, **{**kwargs, "conv_defs": V2_DEF_GROUP_NORM}
     )
 
-
-def training_scope(**kwargs: Any) -> Scope:
-    """Returns the scope that `mobilenet` is built in. See `mobilenet.training_scope`."""
-    return lib.training_scope(**kwargs)
-
-
-mobilenet.default_image_size = 224
-mobilenet.arg_scope = training_scope
 
 mobilenet_v2_140 = wrapped_partial(mobilenet, depth_multiplier=1.4)
 mobilenet_v2_050 = wrapped_partial(

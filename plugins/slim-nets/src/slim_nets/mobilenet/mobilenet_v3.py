@@ -13,7 +13,7 @@ have their table fixed.
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import tensorflow as tf
 from slim_layers import (
@@ -26,6 +26,7 @@ from slim_layers import (
 )
 
 from slim_nets import _scopes as scopes
+from slim_nets._network import Network, network
 from slim_nets.mobilenet import conv_blocks
 from slim_nets.mobilenet import mobilenet as lib
 from slim_nets.mobilenet.conv_blocks import expand_input_by_factor, expanded_conv
@@ -35,6 +36,8 @@ from slimcore import add_arg_scope
 expand_input = expand_input_by_factor
 op = lib.op
 training_scope = lib.training_scope
+
+R = TypeVar("R")
 
 
 def hard_swish(x: tf.Tensor) -> tf.Tensor:
@@ -214,6 +217,7 @@ V3_EDGETPU = {
 }
 
 
+@network(image_size=224, arg_scope=training_scope)
 @add_arg_scope
 def mobilenet(
     input_tensor: tf.Tensor,
@@ -272,8 +276,8 @@ def mobilenet_base(
 
 
 def wrapped_partial(
-    func: Callable[..., Any], new_defaults: Mapping[str, Any] | None = None, **kwargs: Any
-) -> Callable[..., Any]:
+    func: Network[..., R], new_defaults: Mapping[str, Any] | None = None, **kwargs: Any
+) -> Network[..., R]:
     """Returns a variant of a network, with some arguments fixed and others by default.
 
     Args:
@@ -283,9 +287,6 @@ def wrapped_partial(
     """
     return scopes.wrapped_partial(func, **{**(new_defaults or {}), **kwargs})
 
-
-mobilenet.default_image_size = 224
-mobilenet.arg_scope = training_scope
 
 large = wrapped_partial(mobilenet, conv_defs=V3_LARGE)
 small = wrapped_partial(mobilenet, conv_defs=V3_SMALL)

@@ -1,7 +1,7 @@
 """NASNet-A, in three sizes: normal cells, with reduction cells between them.
 
 Paper: Zoph et al., "Learning Transferable Architectures for Scalable Image Recognition", 2017,
-arXiv:1707.07012: figure 2 is `_build`, appendix A the stems, table 2 the sizes.
+arXiv:1707.07012: figure 2 is `_stages`, appendix A the stems, table 2 the sizes.
 
 `build_nasnet_cifar`, `_mobile` and `_large` are the networks; `cifar_config` and so on their
 numbers, to be changed and passed as `config`; `nasnet_cifar_arg_scope` and so on their scopes. The
@@ -9,7 +9,7 @@ stem, the heads and the scope are PNASNet's too.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -27,11 +27,13 @@ from slim_layers import (
 )
 
 from slim_nets._checks import check_classes, check_endpoint, check_size
+from slim_nets._network import network
 from slim_nets.nasnet import nasnet_utils
 from slim_nets.nasnet.nasnet_utils import Config
 from slimcore import Scope, arg_scope
 
 Ends = dict[str, tf.Tensor]
+Layer = Callable[..., Any]
 
 
 def cifar_config() -> Config:
@@ -112,6 +114,7 @@ def nasnet_large_arg_scope(
     return nasnet_arg_scope(weight_decay, batch_norm_decay, batch_norm_epsilon)
 
 
+@network(image_size=32, arg_scope=nasnet_cifar_arg_scope)
 def build_nasnet_cifar(
     images: tf.Tensor,
     num_classes: int | None,
@@ -127,6 +130,7 @@ def build_nasnet_cifar(
     return _build("nasnet_cifar", images, num_classes, is_training, config, None, current_step)
 
 
+@network(image_size=224, arg_scope=nasnet_mobile_arg_scope)
 def build_nasnet_mobile(
     images: tf.Tensor,
     num_classes: int | None,
@@ -163,6 +167,7 @@ def build_nasnet_mobile(
     )
 
 
+@network(image_size=331, arg_scope=nasnet_large_arg_scope)
 def build_nasnet_large(
     images: tf.Tensor,
     num_classes: int | None,
@@ -192,68 +197,99 @@ def _build(
 ) -> tuple[tf.Tensor, Ends]:
     imagenet = name != "nasnet_cifar"
     check_network(name, images, num_classes, is_training, config, smallest=67 if imagenet else 9)
-    reductions = nasnet_utils.calc_reduction_layers(config.num_cells, config.num_reduction_layers)
     if final_endpoint is not None:
         known = ["Stem", *(f"Cell_{n}" for n in range(config.num_cells))]
-        check_endpoint(
-            name, final_endpoint, known + [f"Reduction_Cell_{n}" for n in range(len(reductions))]
-        )
+        known += [f"Reduction_Cell_{n}" for n in range(config.num_reduction_layers)]
+        check_endpoint(name, final_endpoint, known)
     with building(images, is_training, config) as images:
+        stages = _stages(images, is_training, config, imagenet, current_step)
+        return with_heads(stages, num_classes, is_training, config, final_endpoint)
+
+
+def _stages(
+    images: tf.Tensor, is_training: bool, config: Config, imagenet: bool, current_step: Any
+) -> Iterator[tuple[str, tf.Tensor]]:
+    """Builds stem and cells, and yields the end point and the map of each as it is built."""
+    reductions = nasnet_utils.calc_reduction_layers(config.num_cells, config.num_reduction_layers)
+    design: dict[str, Any] = {
+        "drop_path_keep_prob": config.drop_path_keep_prob if is_training else 1.0,
         # The stem and the reductions count as cells for drop path.
-        total = config.num_cells + len(reductions) + (2 if imagenet else 0)
-        design = {
-            "drop_path_keep_prob": config.drop_path_keep_prob if is_training else 1.0,
-            "total_num_cells": total,
-            "total_training_steps": config.total_training_steps,
-            "use_bounded_activation": config.use_bounded_activation,
-        }
-        normal = nasnet_utils.NasNetANormalCell(config.num_conv_filters, **design)
-        reduction = nasnet_utils.NasNetAReductionCell(config.num_conv_filters, **design)
-        ends: Ends = {}
-        if imagenet:
-            outputs = imagenet_stem(images, config, reduction, current_step)
-        else:
-            outputs = _cifar_stem(images, config)
-        net = ends["Stem"] = outputs[-1]
-        if final_endpoint == "Stem":
-            return net, ends
-        scaling, cell_num = 1.0, len(outputs) - 2
-        for number in range(config.num_cells):
-            previous = outputs[-2]
-            if number in reductions:
-                which = reductions.index(number)
-                scaling *= config.filter_scaling_rate
-                net = ends[f"Reduction_Cell_{which}"] = reduction(
-                    net,
-                    scope=f"reduction_cell_{which}",
-                    filter_scaling=scaling,
-                    stride=2,
-                    prev_layer=previous,
-                    cell_num=cell_num,
-                    current_step=current_step,
-                )
-                if final_endpoint == f"Reduction_Cell_{which}":
-                    return net, ends
-                cell_num += 1
-                outputs.append(net)
-                if not config.skip_reduction_layer_input:
-                    previous = outputs[-2]
-            net = ends[f"Cell_{number}"] = normal(
+        "total_num_cells": config.num_cells + len(reductions) + (2 if imagenet else 0),
+        "total_training_steps": config.total_training_steps,
+        "use_bounded_activation": config.use_bounded_activation,
+    }
+    normal = nasnet_utils.NasNetANormalCell(config.num_conv_filters, **design)
+    reduction = nasnet_utils.NasNetAReductionCell(config.num_conv_filters, **design)
+    if imagenet:
+        outputs = imagenet_stem(images, config, reduction, current_step)
+    else:
+        outputs = _cifar_stem(images, config)
+    net = outputs[-1]
+    yield "Stem", net
+    scaling, cell_num = 1.0, len(outputs) - 2
+    for number in range(config.num_cells):
+        previous = outputs[-2]
+        if number in reductions:
+            which = reductions.index(number)
+            scaling *= config.filter_scaling_rate
+            net = reduction(
                 net,
-                scope=f"cell_{number}",
+                scope=f"reduction_cell_{which}",
                 filter_scaling=scaling,
-                stride=1,
+                stride=2,
                 prev_layer=previous,
                 cell_num=cell_num,
                 current_step=current_step,
             )
-            if final_endpoint == f"Cell_{number}":
-                return net, ends
-            if has_aux_head(number, reductions, config, num_classes, is_training):
-                aux_head(net, ends, num_classes, config, scope=f"aux_{number}")
+            yield f"Reduction_Cell_{which}", net
             cell_num += 1
             outputs.append(net)
-        return head(net, ends, num_classes, config), ends
+            if not config.skip_reduction_layer_input:
+                previous = outputs[-2]
+        net = normal(
+            net,
+            scope=f"cell_{number}",
+            filter_scaling=scaling,
+            stride=1,
+            prev_layer=previous,
+            cell_num=cell_num,
+            current_step=current_step,
+        )
+        yield f"Cell_{number}", net
+        cell_num += 1
+        outputs.append(net)
+
+
+def with_heads(
+    stages: Iterator[tuple[str, tf.Tensor]],
+    num_classes: int | None,
+    is_training: bool,
+    config: Config,
+    final_endpoint: str | None,
+) -> tuple[tf.Tensor, Ends]:
+    """Builds stages up to the final end point; or all of them, and the classifiers.
+
+    Args:
+        stages: The end point and the map of each stage, built as it is asked for.
+        num_classes: Classes to tell apart; 0 or None for no classifier.
+        is_training: Whether there is a second classifier, after the last cell before the second
+            reduction.
+        config: The numbers.
+        final_endpoint: Where to stop; None for the classifier.
+
+    Returns:
+        The last map, the features or the logits; and the end points.
+    """
+    reductions = nasnet_utils.calc_reduction_layers(config.num_cells, config.num_reduction_layers)
+    has_aux_head = config.use_aux_head and is_training and len(reductions) >= 2
+    ends: Ends = {}
+    for name, net in stages:
+        ends[name] = net
+        if name == final_endpoint:
+            return net, ends
+        if num_classes and has_aux_head and name == f"Cell_{reductions[1] - 1}":
+            aux_head(net, ends, num_classes, config, scope=f"aux_{reductions[1] - 1}")
+    return head(net, ends, num_classes, config), ends
 
 
 def check_network(
@@ -280,8 +316,8 @@ def building(images: tf.Tensor, is_training: bool, config: Config) -> Iterator[t
     """Enters the scopes of training and of the data format, and yields the images in that."""
     if config.data_format == nasnet_utils.DATA_FORMAT_NCHW:
         images = tf.transpose(images, [0, 3, 1, 2])
-    in_training = [dropout, nasnet_utils.drop_path, batch_norm]
-    formatted = [
+    in_training: list[Layer] = [dropout, nasnet_utils.drop_path, batch_norm]
+    formatted: list[Layer] = [
         avg_pool2d,
         max_pool2d,
         conv2d,
@@ -331,18 +367,6 @@ def _cifar_stem(inputs: tf.Tensor, config: Config) -> list[tf.Tensor | None]:
     return [None, batch_norm(net, scope="l1_stem_bn")]
 
 
-def has_aux_head(
-    number: int,
-    reductions: list[int],
-    config: Config,
-    num_classes: int | None,
-    is_training: bool,
-) -> bool:
-    """Returns whether the second classifier follows this cell, the last before a reduction."""
-    wanted = config.use_aux_head and num_classes and is_training
-    return bool(wanted and len(reductions) >= 2 and number == reductions[1] - 1)
-
-
 def aux_head(net: tf.Tensor, ends: Ends, num_classes: int, config: Config, scope: str) -> None:
     """Adds the second classifier, `AuxLogits` among the end points."""
     activation = tf.nn.relu6 if config.use_bounded_activation else tf.nn.relu
@@ -353,8 +377,8 @@ def aux_head(net: tf.Tensor, ends: Ends, num_classes: int, config: Config, scope
         net = avg_pool2d(activation(net), [5, 5], stride=3, padding="VALID")
         net = conv2d(net, 128, [1, 1], scope="proj")
         net = activation(batch_norm(net, scope="aux_bn0"))
-        channels = nasnet_utils.get_channel_index()
-        kernel = net.shape[1:3] if channels == 3 else net.shape[2:4]
+        first, second = nasnet_utils.spatial_axes()
+        kernel = [net.shape[first], net.shape[second]]
         net = conv2d(net, 768, kernel, padding="VALID")
         net = activation(batch_norm(net, scope="aux_bn1"))
         ends["AuxLogits"] = fully_connected(flatten(net), num_classes)
@@ -371,11 +395,3 @@ def head(net: tf.Tensor, ends: Ends, num_classes: int | None, config: Config) ->
         logits = ends["Logits"] = fully_connected(net, num_classes)
         ends["Predictions"] = tf.nn.softmax(logits, name="predictions")
     return logits
-
-
-build_nasnet_cifar.default_image_size = 32
-build_nasnet_cifar.arg_scope = nasnet_cifar_arg_scope
-build_nasnet_mobile.default_image_size = 224
-build_nasnet_mobile.arg_scope = nasnet_mobile_arg_scope
-build_nasnet_large.default_image_size = 331
-build_nasnet_large.arg_scope = nasnet_large_arg_scope

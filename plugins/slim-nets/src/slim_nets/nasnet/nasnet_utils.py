@@ -79,20 +79,34 @@ def calc_reduction_layers(num_cells: int, num_reduction_layers: int) -> list[int
 
 @add_arg_scope
 def get_channel_index(data_format: str = INVALID) -> int:
-    """Returns the axis of the channels."""
+    """Returns the axis of the channels.
+
+    Raises:
+        InputError: No data format is set, neither here nor by a scope.
+    """
+    if data_format not in (DATA_FORMAT_NHWC, DATA_FORMAT_NCHW):
+        raise InputError(
+            f"a NASNet got data_format={data_format!r}; pass 'NHWC' or 'NCHW', or set it with "
+            "arg_scope"
+        )
     return 3 if data_format == DATA_FORMAT_NHWC else 1
+
+
+def spatial_axes(**data_format: str) -> tuple[int, int]:
+    """Returns the axes of height and width. Takes the argument of `get_channel_index`."""
+    return (1, 2) if get_channel_index(**data_format) == 3 else (2, 3)
 
 
 @add_arg_scope
 def get_channel_dim(shape: tf.TensorShape, data_format: str = INVALID) -> int:
     """Returns the number of channels of a shape."""
-    return shape[3 if data_format == DATA_FORMAT_NHWC else 1]
+    return shape[get_channel_index(data_format=data_format)]
 
 
 @add_arg_scope
 def global_avg_pool(x: tf.Tensor, data_format: str = INVALID) -> tf.Tensor:
     """Averages a map over its positions: [batch, channels]."""
-    return tf.reduce_mean(x, [1, 2] if data_format == DATA_FORMAT_NHWC else [2, 3])
+    return tf.reduce_mean(x, spatial_axes(data_format=data_format))
 
 
 @add_arg_scope
@@ -113,13 +127,12 @@ def factorized_reduction(
     half = output_filters // 2
     even = avg_pool2d(net, [1, 1], stride=stride, padding="VALID")
     even = conv2d(even, half, 1, scope="path1_conv")
-    first = 1 if data_format == DATA_FORMAT_NHWC else 2
-    begin = [int(axis in (first, first + 1)) for axis in range(4)]
+    begin = [int(axis in spatial_axes(data_format=data_format)) for axis in range(4)]
     odd = tf.pad(net, [[0, after] for after in begin])
     odd = odd[:, begin[1] :, begin[2] :, begin[3] :]
     odd = avg_pool2d(odd, [1, 1], stride=stride, padding="VALID")
     odd = conv2d(odd, output_filters - half, 1, scope="path2_conv")
-    net = tf.concat([even, odd], get_channel_index())
+    net = tf.concat([even, odd], get_channel_index(data_format=data_format))
     return batch_norm(net, scope="final_path_bn")
 
 
@@ -239,26 +252,29 @@ class NasNetABaseCell:
 
     def _apply(self, net: tf.Tensor, operation: str, stride: int, filters: int) -> tf.Tensor:
         if operation.startswith("separable"):
-            net = self._separable(net, operation, stride, filters)
-        elif operation == "none":
-            if stride > 1 or get_channel_dim(net.shape) != filters:
-                net = self._projected(self._activation(net), filters, stride)
-        else:
-            window = [int(size) for size in operation[-3:].split("x")]
-            pool = avg_pool2d if operation.startswith("avg") else max_pool2d
-            net = pool(net, window, stride=stride, padding="SAME")
-            if get_channel_dim(net.shape) != filters:
-                net = self._projected(net, filters, 1)
-        if self._bounded:
-            net = tf.clip_by_value(net, -CLIP_BY_VALUE_CAP, CLIP_BY_VALUE_CAP)
-        return net
+            return self._clipped(self._separable(net, operation, stride, filters))
+        projects = get_channel_dim(net.shape) != filters
+        if operation == "none":
+            if projects or stride > 1:
+                return self._clipped(self._projected(self._activation(net), filters, stride))
+            return self._activation(net) if self._bounded else net
+        window = [int(size) for size in operation[-3:].split("x")]
+        pool = avg_pool2d if operation.startswith("avg") else max_pool2d
+        net = self._activation(net) if self._bounded else net
+        net = pool(net, window, stride=stride, padding="SAME")
+        return self._clipped(self._projected(net, filters, 1) if projects else net)
+
+    def _clipped(self, net: tf.Tensor) -> tf.Tensor:
+        if not self._bounded:
+            return net
+        return tf.clip_by_value(net, -CLIP_BY_VALUE_CAP, CLIP_BY_VALUE_CAP)
 
     def _projected(self, net: tf.Tensor, filters: int, stride: int) -> tf.Tensor:
         net = conv2d(net, filters, 1, stride=stride, scope="1x1")
         return batch_norm(net, scope="bn_1")
 
     def _separable(self, net: tf.Tensor, operation: str, stride: int, filters: int) -> tf.Tensor:
-        size, times = map(int, re.fullmatch(r"separable_(\d+)x\d+_(\d+)", operation).groups())
+        size, times = map(int, re.findall(r"\d+", operation)[1:])
         for number in range(1, times + 1):
             net = separable_conv2d(
                 self._activation(net),
