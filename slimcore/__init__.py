@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 
 # Where each name of the core is.
 _PLACES = {
-    "Component": "registry",
+    "Component": "_component",
     "Module": "module",
     "Offer": "hooks",
     "Scope": "_arg_scope",
@@ -79,14 +79,14 @@ def __getattr__(name: str) -> Any:
         from slimcore.registry import decorator
 
         return decorator(name.removeprefix("register_"))
-    from slimcore.namespace import ROOT
+    from slimcore._namespace import ROOT
 
     return ROOT.find(name)
 
 
 def __dir__() -> list[str]:
-    from slimcore.discovery import HOOK_OF_KIND
-    from slimcore.namespace import ROOT
+    from slimcore._discovery import HOOK_OF_KIND
+    from slimcore._namespace import ROOT
 
     registers = (f"register_{kind}" for kind in HOOK_OF_KIND)
     return sorted({*_PLACES, *registers, *ROOT.names(), "__version__"})

@@ -14,6 +14,7 @@ from slimcore._assign import assign_from_values as assign_from_values
 from slimcore._assign import assign_from_values_fn as assign_from_values_fn
 from slimcore._assign import filter_variables as filter_variables
 from slimcore._assign import get_variables_to_restore as get_variables_to_restore
+from slimcore._component import Component as Component
 from slimcore.collections import add_to_collections as add_to_collections
 from slimcore.collections import collecting as collecting
 from slimcore.collections import get_collection as get_collection
@@ -29,7 +30,6 @@ from slimcore.hooks import Offer as Offer
 from slimcore.hooks import hookimpl as hookimpl
 from slimcore.module import Module as Module
 from slimcore.precisions import precision as precision
-from slimcore.registry import Component as Component
 from slimcore.registry import component as component
 from slimcore.registry import components as components
 from slimcore.registry import disable as disable

@@ -1,6 +1,7 @@
 """The errors a user can mend. The command line prints each as one line and exits with 2."""
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -63,3 +64,21 @@ class RunError(SlimError):
 def nearest(name: str, names: Iterable[str], count: int = 3) -> str:
     """Returns up to `count` of `names` that look like `name`, as a phrase, or "nothing"."""
     return ", ".join(difflib.get_close_matches(name, list(names), count, 0.6)) or "nothing"
+
+
+# What TensorFlow puts around the reason: where an op was made, and which op it is.
+_TRACE = re.compile(
+    r"Graph execution error:|Detected at node|\s+File \"|Node: '|<stack traces|\s*\[\[|\s*$"
+)
+_OPS = re.compile(r"\{\{[^}]*\}\}\s*|\s*\[Op:[^\]]*\](?: name:.*)?")
+
+
+def first_line(error: BaseException) -> str:
+    """Returns the reason that an error gives, on one line.
+
+    Of TensorFlow's errors, without the names of ops (`{{function_node …}}`, `[Op:…]`) and the
+    traces of where these were made.
+    """
+    text = str(getattr(error, "message", "") or error)
+    reasons = (line for line in text.splitlines() if not _TRACE.match(line))
+    return _OPS.sub("", next(reasons, "")).strip() or type(error).__name__

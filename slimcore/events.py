@@ -3,29 +3,10 @@
 import contextlib
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import slimcore.registry as registry
-
-
-@dataclass(frozen=True)
-class Run:
-    """One training or evaluation.
-
-    Attributes:
-        kind: "train" or "eval".
-        logdir: The folder it writes to.
-        number_of_steps: The steps it shall reach, or None where that is open.
-        first_step: The step it starts from; above 0 where it resumes.
-        config: What it was asked to do, for the record: network, dataset, seed, ….
-    """
-
-    kind: str
-    logdir: str
-    number_of_steps: int | None = None
-    first_step: int = 0
-    config: dict[str, Any] = field(default_factory=dict)
+from slimcore.hooks import Run as Run
 
 
 @contextlib.contextmanager

@@ -18,18 +18,19 @@ where the thing is, `"module:attribute"` (or `"module"`, for a namespace); an `O
 the string adds facts that can be listed without importing the thing. The hook runs on discovery,
 so the plugin module imports nothing heavy; the component itself is imported when first used.
 
-The second group *follows a run*. Each implementation takes the arguments it wants, by name. What
+One hook *describes a component* further, for `slim info`.
+
+The last group *follows a run*. Each implementation takes the arguments it wants, by name. What
 it returns is ignored, and an error in it is reported once and does not disturb the run.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pluggy
 
-if TYPE_CHECKING:
-    from slimcore.events import Run
+from slimcore._component import Component
 
 hookspec = pluggy.HookspecMarker("slimcore")
 hookimpl = pluggy.HookimplMarker("slimcore")
@@ -142,29 +143,78 @@ def slim_commands() -> Offers:
     """Offers `click` commands of the program `slim`, each an `Offer` with a summary."""
 
 
-# What a plugin may follow.
+# What a plugin may tell of a component.
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table for `slim info`, whose columns but the first are set to the right.
+
+    Attributes:
+        columns: The heading of each column.
+        rows: A cell for each column; None is left empty.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
 
 
 @hookspec
-def slim_run_started(run: "Run") -> None:
+def slim_component_tables(component: Component, image_size: int | None) -> Sequence[Table]:
+    """Describes a component further, such as a network by its layers, for `slim info`.
+
+    Asked of every plugin for every component shown, whoever offers it. An implementation returns
+    no table where it has nothing to say, which it finds out before it imports anything heavy.
+
+    Args:
+        component: The component; `component.load()` imports it.
+        image_size: The height and width of the images to describe it for, in pixels; None for its
+            own.
+    """
+
+
+# What a plugin may follow.
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training or evaluation.
+
+    Attributes:
+        kind: "train" or "eval".
+        logdir: The folder it writes to.
+        number_of_steps: The step at which it ends, or None where that is open.
+        first_step: The step it starts from; above 0 where it resumes.
+        config: What it was asked to do, for its record: network, dataset, seed, ….
+    """
+
+    kind: str
+    logdir: str
+    number_of_steps: int | None = None
+    first_step: int = 0
+    config: dict[str, Any] = field(default_factory=dict)
+
+
+@hookspec
+def slim_run_started(run: Run) -> None:
     """A run has begun: its kind ("train", "eval"), folder, configuration and first step."""
 
 
 @hookspec
-def slim_scalars_logged(run: "Run", step: int, scalars: Mapping[str, float]) -> None:
+def slim_scalars_logged(run: Run, step: int, scalars: Mapping[str, float]) -> None:
     """Scalars of step `step` have been read back, such as `{"loss": 0.31, "examples/s": 812.0}`."""
 
 
 @hookspec
-def slim_checkpoint_saved(run: "Run", step: int, path: str) -> None:
+def slim_checkpoint_saved(run: Run, step: int, path: str) -> None:
     """A checkpoint is complete on disk at the prefix `path`."""
 
 
 @hookspec
-def slim_evaluation_done(run: "Run", step: int, results: Mapping[str, Any]) -> None:
+def slim_evaluation_done(run: Run, step: int, results: Mapping[str, Any]) -> None:
     """The checkpoint of step `step` has been evaluated."""
 
 
 @hookspec
-def slim_run_ended(run: "Run", status: str, results: Mapping[str, Any]) -> None:
+def slim_run_ended(run: Run, status: str, results: Mapping[str, Any]) -> None:
     """A run is over: status "completed", "interrupted" or "failed", and its last results."""

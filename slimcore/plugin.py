@@ -9,5 +9,4 @@ def slim_commands() -> dict[str, Offer]:
         "list": Offer("slimcore.commands.listing:list_components", "List what plugins offer."),
         "info": Offer("slimcore.commands.info:info", "Show what is known of one component."),
         "doctor": Offer("slimcore.commands.doctor:doctor", "Find what is wrong, and the remedy."),
-        "plan": Offer("slimcore.commands.plan:plan", "Compare a checkpoint with a network."),
     }

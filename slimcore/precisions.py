@@ -57,11 +57,6 @@ def precision(name: str | None) -> Iterator[None]:
         _current.reset(token)
 
 
-def compute_dtype() -> tf.DType | None:
-    """Returns the type to compute in, or None where layers follow the type of their inputs."""
-    return _current.get()
-
-
 def computing(value: Any) -> Any:
     """Returns a tensor or a variable in the type to compute in; integers stay as they are."""
     wanted = _current.get()

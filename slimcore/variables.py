@@ -14,7 +14,7 @@ from slimcore.module import current_module
 
 GraphKeys = tf.compat.v1.GraphKeys
 
-# In the collections of a call of a Module: the names of what `local_variable` made there.
+# In the collections of a call of a Module: the names that `unused_name` has given there.
 _NAMES_USED = "slim_names_used"
 
 
@@ -188,8 +188,9 @@ def _untrained(
             name=name,
             use_resource=True,
         )
+    scope, name = tf.compat.v1.get_variable_scope().name, unused_name(name or "Variable")
     return module.store.get(
-        _unused_name(name or "Variable"),
+        f"{scope}/{name}" if scope else name,
         initializer=initial_value,
         trainable=False,
         collections=[collection],
@@ -197,15 +198,21 @@ def _untrained(
     )
 
 
-def _unused_name(name: str) -> str:
-    """Returns a full name that this call of the Module has not used, with a number if need be."""
-    scope, gathered = tf.compat.v1.get_variable_scope().name, innermost()
-    full_name = f"{scope}/{name}" if scope else name
+def unused_name(name: str) -> str:
+    """Returns a name that this call of the Module has not used in this variable scope.
+
+    Two metrics of one name would share their state and count each batch twice.
+
+    Args:
+        name: The name wanted. It gets a number where it is in use: `total`, `total_1`.
+    """
+    gathered = innermost()
     if gathered is None:
-        return full_name
+        return name
+    full_name = f"{tf.compat.v1.get_variable_scope().name}/{name}"
     count = gathered.get(_NAMES_USED).count(full_name)
     gathered.add(_NAMES_USED, full_name)
-    return f"{full_name}_{count}" if count else full_name
+    return f"{name}_{count}" if count else name
 
 
 def add_model_variable(var: tf.Variable) -> None:

@@ -52,7 +52,7 @@ def test_info_shows_signature_summary_and_provenance():
     lines = slim("info", "conv2d").stdout.splitlines()
     assert lines[0].startswith("layer conv2d(inputs")
     assert "stride" in lines[0]
-    assert lines[2].strip().startswith("from slim-layers 0.1.0, slim_layers.")
+    assert lines[2].strip() == "from slim-layers 0.1.0, slim_layers:conv2d"
 
 
 def test_info_of_a_net_shows_its_parameters_and_image_size():

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import slimcore
 import slimcore.registry as registry
-from slimcore.discovery import HOOK_OF_KIND
-from slimcore.namespace import KINDS_IN
+from slimcore._discovery import HOOK_OF_KIND
+from slimcore._namespace import KINDS_IN
 
 CORE = Path(slimcore.__file__).parent
 HEADER = "# Written by tools/stubs.py.\n"
@@ -68,7 +68,8 @@ def namespaces(components: list[registry.Component]) -> set[str]:
 def root(components: list[registry.Component]) -> str:
     """Returns the stub of `slim` itself: the core's names, and then the plugins'."""
     core = [
-        f"from slimcore.{place} import {name} as {name}" for name, place in slimcore._PLACES.items()
+        f"from slimcore.{place} import {name} as {name}"
+        for name, place in vars(slimcore)["_PLACES"].items()
     ]
     registers = [f"def register_{kind}(target: Any) -> Any: ..." for kind in HOOK_OF_KIND]
     lines = ["from typing import Any", *sorted(core), stub("", components), *registers]

@@ -1,20 +1,23 @@
 """`slim info`."""
 
 import inspect
+from collections.abc import Iterator
+from typing import Any
 
 import click
 
 import slimcore.registry as registry
+from slimcore._discovery import HOOK_OF_KIND
 from slimcore.commands import _tables
-from slimcore.discovery import HOOK_OF_KIND
-from slimcore.errors import UnknownComponentError, nearest
+from slimcore.errors import SlimError, UnknownComponentError, first_line, nearest
+from slimcore.hooks import Table
 from slimcore.registry import Component
 
 
 @click.command()
 @click.argument("name")
-@click.option("--kind", help="Which kind, where several have the name.")
-@click.option("--image-size", type=int, help="For a network: the input's height and width.")
+@click.option("--kind", help="Kind of component, if several share the name.")
+@click.option("--image-size", type=int, help="Height and width of a network's images.")
 def info(name: str, kind: str | None, image_size: int | None) -> None:
     """Show NAME's signature, summary and provenance, and for a network its layers."""
     for component in _named(name, kind):
@@ -25,8 +28,9 @@ def info(name: str, kind: str | None, image_size: int | None) -> None:
         for fact, figure in component.details.items():
             shown = f"{figure:,}" if isinstance(figure, int) else figure
             click.echo(f"  {fact.replace('_', ' ')}: {shown}")
-        if component.kind == "net" and registry.current().offers("namespace", "nets.analysis"):
-            _show_layers(component.qualified, image_size)
+        for table in _described(component, image_size):
+            click.echo()
+            _tables.show(table.columns, table.rows, right=table.columns[1:])
 
 
 def _named(name: str, kind: str | None) -> list[Component]:
@@ -67,7 +71,17 @@ def _summary(component: Component, value: object) -> str:
     return component.summary or (inspect.getdoc(value) or "no docstring").partition("\n")[0]
 
 
-def _show_layers(name: str, image_size: int | None) -> None:
-    analysis = registry.lookup("namespace", "nets.analysis").describe(name, image_size=image_size)
-    click.echo()
-    _tables.show(analysis.columns, analysis.rows, right=analysis.columns[1:])
+def _described(component: Component, image_size: int | None) -> Iterator[Table]:
+    """Asks every plugin for tables; one whose hook raises is reported, and the others are asked."""
+    arguments = {"component": component, "image_size": image_size}
+    for impl in registry.current().manager.hook.slim_component_tables.get_hookimpls():
+        try:
+            given: Any = impl.function(*(arguments[name] for name in impl.argnames))
+            tables = list(given or ())
+        except SlimError:  # the user's mistake, such as an image that is too small
+            raise
+        except Exception as error:
+            reason = f"{type(error).__name__}: {first_line(error)}"
+            click.echo(f"{impl.plugin_name} cannot describe it further: {reason}", err=True)
+        else:
+            yield from tables

@@ -3,8 +3,8 @@
 import click
 
 import slimcore.registry as registry
+from slimcore._discovery import HOOK_OF_KIND
 from slimcore.commands import _tables
-from slimcore.discovery import HOOK_OF_KIND
 from slimcore.registry import Component
 
 

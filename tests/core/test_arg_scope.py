@@ -194,11 +194,3 @@ def test_explain_prints_a_line_for_each_argument():
     assert text.startswith("layer here:\n")
     assert f"  units   = 5  ({__file__}:" in text
     assert "  padding = 'SAME'  (default)" in text
-
-
-def test_explain_of_the_real_layer_names_the_scope():
-    with slim.arg_scope([slim.conv2d], padding="VALID"):
-        here = line_above()
-        origins = {s.argument: s.origin for s in slim.explain(slim.conv2d)}
-    assert origins["padding"] == here
-    assert origins["stride"] == "default"

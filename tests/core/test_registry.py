@@ -8,6 +8,7 @@ import pytest
 
 import slimcore as slim
 import slimcore.registry as registry
+from slimcore._discovery import HOOK_OF_KIND
 from slimcore.errors import ConflictError
 
 
@@ -44,6 +45,8 @@ def test_a_plugin_offers_every_kind_where_it_belongs(install):
         @hookimpl
         def slim_preprocessing(): return {"acme_preprocessing": "acme_code:thing"}
         @hookimpl
+        def slim_tasks(): return {"acme_task": "acme_code:thing"}
+        @hookimpl
         def slim_namespaces(): return {"acme": "acme_code", "nets.acme": "acme_code"}
         @hookimpl
         def slim_commands(): return {"acme": "acme_code:thing"}
@@ -60,10 +63,13 @@ def test_a_plugin_offers_every_kind_where_it_belongs(install):
             ("dataset", "acme_dataset"),
             ("decoder", "image/acme"),
             ("preprocessing", "acme_preprocessing"),
+            ("task", "acme_task"),
             ("command", "acme"),
         ]
     ]
-    assert [f() for f in found] == ["thing"] * 11
+    assert [f() for f in found] == ["thing"] * 12
+    offered = {c.kind for c in slim.components() if c.distribution == "acme"}
+    assert offered == set(HOOK_OF_KIND)
     assert slim.acme is importlib.import_module("acme_code")
     assert slim.nets.acme.other == "other"
     assert {"acme", "acme_layer", "losses"} <= set(dir(slim))

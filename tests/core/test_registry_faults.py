@@ -200,7 +200,7 @@ def test_one_distribution_seen_twice_is_no_conflict(install):
     "wanted, message",
     [
         ("ghost-layers", r"of ghost-layers, which is not installed.*pip install ghost-layers"),
-        ("slim-losses", r"of slim-losses, which does not offer it"),
+        ("slimcore", r"of slimcore, which does not offer it"),
     ],
 )
 def test_a_preference_that_cannot_be_met_is_an_error(install, good, wanted, message):

@@ -7,7 +7,7 @@ from pathlib import Path
 import slimcore as slim
 import slimcore.registry as registry
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 
 def test_first_party_names_are_those_that_the_packages_offer():

@@ -13,8 +13,8 @@ import importlib_metadata
 import pluggy
 
 import slimcore.hooks as hooks
+from slimcore._preferences import Preferences, normalized
 from slimcore.errors import nearest
-from slimcore.preferences import Preferences, normalized
 
 GROUP = "slimcore"
 
