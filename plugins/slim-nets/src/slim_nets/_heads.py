@@ -31,7 +31,12 @@ def reduced_kernel_size(net: tf.Tensor, kernel_size: Sequence[int]) -> list[int]
 
 
 def pooled(
-    net: tf.Tensor, ends: dict[str, tf.Tensor], global_pool: bool, name: str, endpoint: str
+    net: tf.Tensor,
+    ends: dict[str, tf.Tensor],
+    global_pool: bool,
+    name: str,
+    endpoint: str,
+    stride: int = 2,
 ) -> tf.Tensor:
     """Averages the last map over positions: all of them, or a window of up to 7x7 or 8x8.
 
@@ -41,6 +46,7 @@ def pooled(
         global_pool: Whether all positions are averaged, whatever the size.
         name: Scope of the pool; it ends with the window at the usual image size, such as `_7x7`.
         endpoint: The end point of the pool.
+        stride: Distance between windows, where the map is larger than one.
     """
     if global_pool:
         net = ends["global_pool"] = tf.reduce_mean(net, [1, 2], keepdims=True, name="global_pool")
@@ -48,7 +54,7 @@ def pooled(
     stem, _, window = name.rpartition("_")
     kernel = reduced_kernel_size(net, [int(size) for size in window.split("x")])
     net = ends[endpoint] = avg_pool2d(
-        net, kernel, stride=1, padding="VALID", scope=f"{stem}_{kernel[0]}x{kernel[1]}"
+        net, kernel, stride=stride, padding="VALID", scope=f"{stem}_{kernel[0]}x{kernel[1]}"
     )
     return net
 

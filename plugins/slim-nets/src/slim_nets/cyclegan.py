@@ -86,14 +86,18 @@ def cyclegan_upsample(
         return conv2d(_padded(net, 3, pad_mode), num_outputs, kernel_size=[3, 3], padding="VALID")
 
 
-def _padded(net: tf.Tensor, kernel_size: int, mode: str = "REFLECT") -> tf.Tensor:
+def _padded(net: tf.Tensor, kernel_size: int | Sequence[int], mode: str = "REFLECT") -> tf.Tensor:
     """Pads a map so that a convolution without padding keeps its size."""
-    around = [(kernel_size - 1) // 2, kernel_size // 2]
-    return tf.pad(net, [[0, 0], around, around, [0, 0]], mode)
+    sizes = [kernel_size] * 2 if isinstance(kernel_size, int) else kernel_size
+    around = [[(size - 1) // 2, size // 2] for size in sizes]
+    return tf.pad(net, [[0, 0], *around, [0, 0]], mode)
 
 
 def _encoder(
-    images: tf.Tensor, num_filters: int, kernel_size: int, ends: dict[str, tf.Tensor]
+    images: tf.Tensor,
+    num_filters: int,
+    kernel_size: int | Sequence[int],
+    ends: dict[str, tf.Tensor],
 ) -> tf.Tensor:
     """Makes images four times smaller, with four times `num_filters` channels."""
     with tf.compat.v1.variable_scope("input"):
@@ -106,7 +110,7 @@ def _encoder(
     return net
 
 
-def _residual_block(net: tf.Tensor, kernel_size: int) -> tf.Tensor:
+def _residual_block(net: tf.Tensor, kernel_size: int | Sequence[int]) -> tf.Tensor:
     channels = net.shape[-1]
     residual = conv2d(_padded(net, kernel_size), channels, kernel_size)
     return net + conv2d(_padded(residual, kernel_size), channels, kernel_size, activation_fn=None)
@@ -119,7 +123,7 @@ def cyclegan_generator_resnet(
     num_resnet_blocks: int = 6,
     num_filters: int = 64,
     upsample_fn: Callable[..., tf.Tensor] = cyclegan_upsample,
-    kernel_size: int = 3,
+    kernel_size: int | Sequence[int] = 3,
     tanh_linear_slope: float = 0.0,
     is_training: bool = False,
 ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
@@ -131,7 +135,7 @@ def cyclegan_generator_resnet(
         num_resnet_blocks: Residual blocks; 6 for 128x128 in the paper, 9 for 256x256.
         num_filters: Channels of the first layer and of the last map.
         upsample_fn: Makes maps larger; as `cyclegan_upsample`.
-        kernel_size: Of the convolutions inside.
+        kernel_size: Height and width of the kernels between the first layer and the last.
         tanh_linear_slope: Factor of the logits that are added to the result, to give it a gradient
             where it saturates.
         is_training: Accepted like that of other networks; nothing depends on it.

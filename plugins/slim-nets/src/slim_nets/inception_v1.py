@@ -136,7 +136,7 @@ def inception_v1(
     ):
         net, ends = inception_v1_base(inputs, scope=scope)
         with tf.compat.v1.variable_scope("Logits"):
-            net = pooled(net, ends, global_pool, "AvgPool_0a_7x7", "AvgPool_0a_7x7")
+            net = pooled(net, ends, global_pool, "AvgPool_0a_7x7", "AvgPool_0a_7x7", stride=1)
             if not num_classes:
                 return net, ends
             net = dropout(net, dropout_keep_prob, scope="Dropout_0b")

@@ -130,9 +130,9 @@ def pix2pix_generator(
         arg_scope([conv2d], stride=2, activation_fn=_leaky_relu),
     ):
         for number, block in enumerate(blocks):
-            kwargs: dict[str, Any] = {"normalizer_fn": None} if number == 0 else {}
-            if number == len(blocks) - 1:
-                kwargs = plain
+            kwargs: dict[str, Any] = plain if number == len(blocks) - 1 else {}
+            if number == 0:
+                kwargs = {"normalizer_fn": None}
             net = ends[f"encoder{number}"] = conv2d(net, block.num_filters, [4, 4], **kwargs)
             across.append(net)
     with tf.compat.v1.variable_scope("decoder"):
@@ -141,7 +141,7 @@ def pix2pix_generator(
                 net = tf.concat([net, across[-number - 1]], axis=-1)
             net = upsample(tf.nn.relu(net), block.num_filters, [2, 2], upsample_method)
             if block.decoder_keep_prob > 0:
-                net = dropout(net, keep_prob=block.decoder_keep_prob)
+                net = dropout(net, keep_prob=block.decoder_keep_prob, is_training=True)
             ends[f"decoder{number}"] = net
     with tf.compat.v1.variable_scope("output"):
         net = ends["logits"] = conv2d(net, num_outputs, [4, 4], **plain)

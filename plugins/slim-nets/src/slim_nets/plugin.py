@@ -7,7 +7,8 @@ of one example as large as `input` says.
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from slimcore import Offer, hookimpl
+from slimcore import Component, Offer, hookimpl
+from slimcore.hooks import Table
 
 BATCH_NORM = "Ioffe and Szegedy, 2015, arXiv:1502.03167"
 DCGAN = "Radford et al., 2015, arXiv:1511.06434"
@@ -336,3 +337,20 @@ def slim_namespaces() -> dict[str, str]:
         "nets": "slim_nets.factory",
         **{f"nets.{name}": f"slim_nets.{name}" for name in modules},
     }
+
+
+@hookimpl
+def slim_commands() -> dict[str, Offer]:
+    return {
+        "plan": Offer("slim_nets._plan_command:plan", "Compare a checkpoint with a network."),
+    }
+
+
+@hookimpl
+def slim_component_tables(component: Component, image_size: int | None) -> list[Table]:
+    if component.kind != "net":
+        return []
+    from slim_nets.analysis import describe
+
+    analysis = describe(component.qualified, image_size=image_size)
+    return [Table(analysis.columns, analysis.rows)]

@@ -6,7 +6,11 @@ Networks", 2017, arXiv:1709.01507, as in Howard et al., "Searching for MobileNet
 arXiv:1905.02244, figure 4 (`squeeze_excite`).
 """
 
+import contextlib
+import itertools
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
@@ -78,8 +82,12 @@ def split_conv(
 
 
 def _shares(total: int, num_ways: int, divisible_by: int) -> list[int]:
-    shares = [make_divisible(total // num_ways, divisible_by)] * (num_ways - 1)
-    return [*shares, total - sum(shares)]
+    """Divides channels evenly into multiples of `divisible_by`, the larger ones first."""
+    ends = [
+        min(total, math.ceil(total * way / (num_ways * divisible_by)) * divisible_by)
+        for way in range(num_ways + 1)
+    ]
+    return [end - begin for begin, end in itertools.pairwise(ends)]
 
 
 @add_arg_scope
@@ -101,28 +109,30 @@ def squeeze_excite(
         inner_activation_fn: Of the inner channels.
         gating_fn: Of the factors.
         squeeze_input_tensor: The map that is averaged, `input_tensor` by default.
-        pool: Averages are over windows of this size; by default over the whole map.
+        pool: Averages are over windows of this size, side by side, and the factors are resized
+            bilinearly to the map; by default one average is over the whole map.
 
     Returns:
         The map, scaled. Variables: `squeeze_excite/Conv/weights`, `.../biases`, `Conv_1/...`.
     """
     with tf.compat.v1.variable_scope("squeeze_excite"):
         source = input_tensor if squeeze_input_tensor is None else squeeze_input_tensor
-        sizes = input_tensor.shape[1:3].as_list()
-        window = [min(pool, size) if pool else size for size in sizes]
-        stride = max(1, pool // 3) if pool else 1
-        channels = input_tensor.shape[-1]
+        window, stride = source.shape[1:3].as_list(), 1
+        if pool is not None and window[0] >= pool:
+            window, stride = [pool, pool], pool
         net = tf.nn.avg_pool2d(source, window, strides=stride, padding="VALID")
         net = conv2d(
             net,
-            make_divisible(channels / squeeze_factor, divisible_by),
+            make_divisible(source.shape[-1] / squeeze_factor, divisible_by),
             [1, 1],
             normalizer_fn=None,
             activation_fn=inner_activation_fn,
         )
+        channels = input_tensor.shape[-1]
         net = conv2d(net, channels, [1, 1], normalizer_fn=None, activation_fn=gating_fn)
-        if pool:
-            net = tf.image.resize(net, sizes)
+        if pool is not None:
+            sizes = input_tensor.shape[1:3]
+            net = tf.compat.v1.image.resize_bilinear(net, sizes, align_corners=True)
         return input_tensor * net
 
 
@@ -150,7 +160,13 @@ def split_separable_conv2d(
         use_explicit_padding: Whether the map is padded alike on both sides.
     """
     endpoints = {} if endpoints is None else endpoints
-    with tf.compat.v1.variable_scope(scope, "separable", [input_tensor]):
+    # With a scope, names are those of MobileNet v1: Conv2d_1_depthwise, Conv2d_1_pointwise.
+    prefix = f"{scope}_" if scope else ""
+    with (
+        contextlib.nullcontext()
+        if scope
+        else tf.compat.v1.variable_scope(None, "separable", [input_tensor])
+    ):
         net = fixed_padding(input_tensor, [3, 3], rate) if use_explicit_padding else input_tensor
         net = endpoints["depthwise"] = separable_conv2d(
             net,
@@ -161,12 +177,95 @@ def split_separable_conv2d(
             rate=rate,
             normalizer_fn=normalizer_fn,
             padding="VALID" if use_explicit_padding else "SAME",
-            scope="depthwise",
+            scope=f"{prefix}depthwise",
         )
         net = endpoints["pointwise"] = conv2d(
-            net, num_outputs, [1, 1], stride=1, normalizer_fn=normalizer_fn, scope="pointwise"
+            net,
+            num_outputs,
+            [1, 1],
+            stride=1,
+            normalizer_fn=normalizer_fn,
+            scope=f"{prefix}pointwise",
         )
         return net
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What the three layers of an expanded convolution share.
+
+    Attributes:
+        normalizer_fn: Normalization of each layer.
+        stride: How much smaller the output is.
+        rate: Distance between the points under the depthwise kernel.
+        kernel_size: Height and width of the depthwise kernel.
+        padding: Padding of the depthwise convolution.
+        pads: Whether the map is padded alike on both sides before that.
+        divisible_by: What the number of channels of a group of a `split_conv` is a multiple of.
+    """
+
+    normalizer_fn: Function
+    stride: int
+    rate: int
+    kernel_size: Sequence[int]
+    padding: str
+    pads: bool
+    divisible_by: int
+
+    def split(self, layer: Callable[..., tf.Tensor], num_ways: int) -> dict[str, Any]:
+        """Returns what a layer takes besides its activation, if it is a `split_conv`."""
+        if layer is not split_conv:
+            return {}
+        return {"num_ways": num_ways, "divisible_by": self.divisible_by, "stride": 1}
+
+
+def _depthwise(
+    net: tf.Tensor,
+    stage: Stage,
+    layer: Callable[..., tf.Tensor],
+    channel_multiplier: int,
+    ends: dict[str, tf.Tensor],
+    **activation: Function,
+) -> tf.Tensor:
+    if stage.pads:
+        net = fixed_padding(net, stage.kernel_size, stage.rate)
+    net = layer(
+        net,
+        num_outputs=None,
+        kernel_size=stage.kernel_size,
+        depth_multiplier=channel_multiplier,
+        stride=stage.stride,
+        rate=stage.rate,
+        normalizer_fn=stage.normalizer_fn,
+        padding="VALID" if stage.pads else stage.padding,
+        scope="depthwise",
+        **activation,
+    )
+    net = ends["depthwise_output"] = tf.identity(net, "depthwise_output")
+    return net
+
+
+def _expand(
+    net: tf.Tensor,
+    inner: int,
+    stage: Stage,
+    layer: Callable[..., tf.Tensor],
+    **kwargs: Any,
+) -> tf.Tensor:
+    if inner <= net.shape[-1]:
+        return net
+    net = layer(net, inner, scope="expand", normalizer_fn=stage.normalizer_fn, **kwargs)
+    return tf.identity(net, "expansion_output")
+
+
+def _project(
+    net: tf.Tensor,
+    num_outputs: int,
+    stage: Stage,
+    layer: Callable[..., tf.Tensor],
+    **kwargs: Any,
+) -> tf.Tensor:
+    return layer(net, num_outputs, scope="project", normalizer_fn=stage.normalizer_fn, **kwargs)
 
 
 @add_arg_scope
@@ -195,6 +294,8 @@ def expanded_conv(
     expansion_fn: Callable[..., tf.Tensor] = split_conv,
     projection_fn: Callable[..., tf.Tensor] = split_conv,
     scope: str | None = None,
+    *,
+    strided_expansion: bool = False,
 ) -> tf.Tensor:
     """Expands a map to more channels, convolves each by itself, and projects to fewer.
 
@@ -226,18 +327,18 @@ def expanded_conv(
             default.
         depthwise_activation_fn: Of the depthwise convolution, where it differs.
         project_activation_fn: Of the projection.
-        depthwise_fn, expansion_fn, projection_fn: The three layers. An expansion with a `stride`
-            of its own (`functools.partial`) takes the place of the depthwise convolution, and gets
-            this function's stride and rate.
+        depthwise_fn, expansion_fn, projection_fn: The three layers.
         scope: Name of the variables' scope, `expanded_conv` by default.
+        strided_expansion: Whether the expansion takes the place of the depthwise convolution, and
+            so gets `stride` and `rate`.
 
     Returns:
         The map [batch, height / stride, width / stride, num_outputs]. Variables: those of the
         layers `expand`, `depthwise` and `project`.
 
     Raises:
-        InputError: `depthwise_location` is none of those; or explicit padding is asked for with a
-            `padding` other than "SAME".
+        InputError: `depthwise_location` is not one of those; or explicit padding is asked for with
+            a `padding` other than "SAME".
     """
     locations = (None, "input", "output", "expansion")
     if depthwise_location not in locations:
@@ -251,70 +352,53 @@ def expanded_conv(
             f"padding={padding!r}; leave it at 'SAME'"
         )
     ends = {} if endpoints is None else endpoints
+    stage = Stage(
+        normalizer_fn=normalizer_fn,
+        stride=stride,
+        rate=rate,
+        kernel_size=kernel_size,
+        padding=padding,
+        pads=use_explicit_padding,
+        divisible_by=split_divisible_by,
+    )
+    channels = input_tensor.shape[-1]
+    inner = expansion_size(num_inputs=channels) if callable(expansion_size) else expansion_size
+    expansion = stage.split(expansion_fn, split_expansion) | _given(
+        activation_fn=inner_activation_fn
+    )
+    if strided_expansion:
+        expansion |= {"stride": stride, "rate": rate}
 
-    def depthwise(net: tf.Tensor, **kwargs: Any) -> tf.Tensor:
-        if use_explicit_padding:
-            net = fixed_padding(net, kernel_size, rate)
-        net = depthwise_fn(
-            net,
-            num_outputs=None,
-            kernel_size=kernel_size,
-            depth_multiplier=depthwise_channel_multiplier,
-            stride=stride,
-            rate=rate,
-            normalizer_fn=normalizer_fn,
-            padding="VALID" if use_explicit_padding else padding,
-            scope="depthwise",
-            **kwargs,
-        )
-        ends["depthwise_output"] = tf.identity(net, "depthwise_output")
-        return ends["depthwise_output"]
-
-    def expand(net: tf.Tensor) -> tf.Tensor:
-        channels = input_tensor.shape[-1]
-        inner = expansion_size(num_inputs=channels) if callable(expansion_size) else expansion_size
-        if inner <= net.shape[-1]:
-            return net
-        kwargs = _given(activation_fn=inner_activation_fn)
-        if expansion_fn is split_conv:
-            kwargs |= {"num_ways": split_expansion, "divisible_by": split_divisible_by, "stride": 1}
-        elif "stride" in getattr(expansion_fn, "keywords", {}):
-            kwargs |= {"stride": stride, "rate": rate}
-        net = expansion_fn(net, inner, scope="expand", normalizer_fn=normalizer_fn, **kwargs)
-        return tf.identity(net, "expansion_output")
-
-    def project(net: tf.Tensor) -> tf.Tensor:
-        kwargs = {}
-        if projection_fn is split_conv:
-            kwargs = {"num_ways": split_projection, "divisible_by": split_divisible_by, "stride": 1}
-        return projection_fn(
-            net,
-            num_outputs,
-            scope="project",
-            normalizer_fn=normalizer_fn,
-            activation_fn=project_activation_fn,
-            **kwargs,
+    def depthwise(net: tf.Tensor, **activation: Function) -> tf.Tensor:
+        return _depthwise(
+            net, stage, depthwise_fn, depthwise_channel_multiplier, ends, **activation
         )
 
     with tf.compat.v1.variable_scope(scope, "expanded_conv", [input_tensor]):
         net = input_tensor
         if depthwise_location == "input":
             net = depthwise(net, activation_fn=None)
-        net = ends["expansion_output"] = expand(net)
+        net = ends["expansion_output"] = _expand(net, inner, stage, expansion_fn, **expansion)
         if depthwise_location == "expansion":
-            net = depthwise(
-                net, **_given(activation_fn=depthwise_activation_fn or inner_activation_fn)
-            )
+            activation = depthwise_activation_fn or inner_activation_fn
+            net = depthwise(net, **_given(activation_fn=activation))
         if expansion_transform:
             net = expansion_transform(expansion_tensor=net, input_tensor=input_tensor)
         ends["expansion_transform"] = net
-        net = ends["projection_output"] = project(net)
+        net = ends["projection_output"] = _project(
+            net,
+            num_outputs,
+            stage,
+            projection_fn,
+            activation_fn=project_activation_fn,
+            **stage.split(projection_fn, split_projection),
+        )
         if depthwise_location == "output":
             net = depthwise(net, activation_fn=None)
         ends.setdefault("depthwise_output", ends["expansion_output"])
         if callable(residual):
             net = residual(input_tensor=input_tensor, output_tensor=net)
-        elif residual and stride == 1 and net.shape[-1] == input_tensor.shape[-1]:
+        elif residual and stride == 1 and net.shape[-1] == channels:
             net += input_tensor
         return tf.identity(net, "output")
 

@@ -34,6 +34,7 @@ from slim_nets._scopes import NoOpScope
 from slim_nets.mobilenet._padding import fixed_padding
 from slim_nets.mobilenet.conv_blocks import expanded_conv, make_divisible, split_separable_conv2d
 from slimcore import Scope, add_arg_scope, arg_scope
+from slimcore.errors import ShapeError
 
 Function = Callable[..., Any]
 
@@ -100,7 +101,8 @@ def mobilenet_base(
         output_stride: How much smaller than the image the map gets at most: 1, 2, 4, 8, 16 or 32;
             None for what the table says. Later convolutions have holes.
         use_explicit_padding: Whether maps are padded alike on both sides, whatever their size, and
-            then convolved without padding.
+            then convolved without padding. A block whose row has a `kernel_size`, as all of v3, is
+            padded before it and convolved with "SAME" padding all the same, so that its map grows.
         scope: Name of the variables' scope.
         is_training: Whether batch normalization uses the batch; None leaves that to the scope
             around.
@@ -127,9 +129,7 @@ def mobilenet_base(
             scopes.enter_context(arg_scope(list(layers), **defaults))
         scopes.enter_context(safe_arg_scope([batch_norm], is_training=is_training))
         if use_explicit_padding:
-            scopes.enter_context(
-                arg_scope([expanded_conv, split_separable_conv2d], use_explicit_padding=True)
-            )
+            scopes.enter_context(arg_scope([conv2d, separable_conv2d], padding="VALID"))
         for number, row in enumerate(spec, start=1):
             params = dict(row.params)
             row.multiplier_func(params, multiplier)
@@ -142,7 +142,11 @@ def mobilenet_base(
             else:
                 params["stride"] = stride
                 reached *= stride
-            net = _built(row.op, net, params, f"layer_{number}", inside, use_explicit_padding)
+            if use_explicit_padding and "kernel_size" in params:
+                net = fixed_padding(net, params["kernel_size"], params.get("rate", 1))
+            elif use_explicit_padding and row.op in (expanded_conv, split_separable_conv2d):
+                params["use_explicit_padding"] = True
+            net = _built(row.op, net, params, f"layer_{number}", inside)
             ends[f"layer_{number}"] = net
             if final_endpoint == f"layer_{number}":
                 break
@@ -155,13 +159,9 @@ def _built(
     params: dict[str, Any],
     name: str,
     inside: dict[str, tf.Tensor],
-    use_explicit_padding: bool,
 ) -> tf.Tensor:
     """Builds one row, and adds the end points inside of it."""
     if layer is not expanded_conv:
-        if use_explicit_padding and layer is conv2d:
-            net = fixed_padding(net, params["kernel_size"], params.get("rate", 1))
-            params["padding"] = "VALID"
         return layer(net, **params)
     within: dict[str, tf.Tensor] = {}
     output = layer(net, **params, endpoints=within)
@@ -199,8 +199,16 @@ def global_pool(
 
     Returns:
         Features [batch, 1, 1, channels].
+
+    Raises:
+        ShapeError: Another pool than an average is asked for, and the size is not known.
     """
     sizes = input_tensor.shape[1:3]
+    if pool_op is not tf.nn.avg_pool2d and not sizes.is_fully_defined():
+        raise ShapeError(
+            f"global_pool got a map {input_tensor.shape}; a pool other than tf.nn.avg_pool2d takes "
+            "maps whose height and width are known"
+        )
     if use_reduce_mean_for_pooling or not sizes.is_fully_defined():
         return tf.reduce_mean(input_tensor, [1, 2], keepdims=True, name="ReduceMean")
     return pool_op(input_tensor, ksize=[1, *sizes, 1], strides=[1, 1, 1, 1], padding="VALID")

@@ -152,10 +152,17 @@ def mobilenet_base(
 def mobilenet_base_group_norm(
     input_tensor: tf.Tensor, depth_multiplier: float = 1.0, **kwargs: Any
 ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-    """Turns images into a map of features, with group normalization."""
-    return mobilenet_base(
-        input_tensor, depth_multiplier, **{**kwargs, "conv_defs": V2_DEF_GROUP_NORM}
-    )
+    """Turns images into a map of features, with group normalization.
+
+    Args:
+        input_tensor: Images [batch, height, width, channels].
+        depth_multiplier: Factor on the number of channels of every layer.
+        **kwargs: Further arguments of `mobilenet`; and `groups`: into how many groups the channels
+            fall, 8 by default. It divides the number of channels of every layer.
+    """
+    groups = {(group_norm,): {"groups": kwargs.pop("groups", 8)}}
+    conv_defs = {**V2_DEF_GROUP_NORM, "defaults": {**V2_DEF_GROUP_NORM["defaults"], **groups}}
+    return mobilenet_base(input_tensor, depth_multiplier, **{**kwargs, "conv_defs": conv_defs})
 
 
 mobilenet_v2_140 = wrapped_partial(mobilenet, depth_multiplier=1.4)

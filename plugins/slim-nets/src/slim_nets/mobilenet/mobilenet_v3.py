@@ -26,12 +26,14 @@ from slim_layers import (
 )
 
 from slim_nets import _scopes as scopes
+from slim_nets._heads import reduced_kernel_size
 from slim_nets._network import Network, network
 from slim_nets.mobilenet import conv_blocks
 from slim_nets.mobilenet import mobilenet as lib
 from slim_nets.mobilenet.conv_blocks import expand_input_by_factor, expanded_conv
 from slim_nets.mobilenet.mobilenet_v2 import finegrained
 from slimcore import add_arg_scope
+from slimcore.errors import InputError
 
 expand_input = expand_input_by_factor
 op = lib.op
@@ -46,15 +48,17 @@ def hard_swish(x: tf.Tensor) -> tf.Tensor:
 
 
 def reduce_to_1x1(input_tensor: tf.Tensor, default_size: int = 7, **kwargs: Any) -> tf.Tensor:
-    """Averages a square map over all its positions.
+    """Averages a square map over all its positions, and any other over windows.
 
     Args:
-        input_tensor: The map [batch, size, size, channels].
-        default_size: The size where it is not known.
+        input_tensor: The map [batch, height, width, channels].
+        default_size: Height and width of the windows, where the map is not square or its size is
+            not known. A smaller map has smaller windows.
         **kwargs: Further arguments of `slim.avg_pool2d`.
     """
-    sizes = [size or default_size for size in input_tensor.shape[1:3]]
-    return avg_pool2d(input_tensor, kernel_size=sizes, **kwargs)
+    height, width = input_tensor.shape[1:3]
+    window = [default_size, default_size] if height != width else [height or default_size] * 2
+    return avg_pool2d(input_tensor, reduced_kernel_size(input_tensor, window), **kwargs)
 
 
 squeeze_excite = partial(
@@ -104,8 +108,16 @@ def mbv3_op(
 
 def mbv3_fused(ef: float, n: int, k: int, s: int = 1, **kwargs: Any) -> lib.Op:
     """Returns a row: an inverted residual whose expansion is a full convolution, of size `k`."""
-    expansion_fn = partial(conv2d, kernel_size=k, stride=s)
-    return mbv3_op(ef, n, k=1, s=s, depthwise_location=None, expansion_fn=expansion_fn, **kwargs)
+    return mbv3_op(
+        ef,
+        n,
+        k=1,
+        s=s,
+        depthwise_location=None,
+        expansion_fn=partial(conv2d, kernel_size=k),
+        strided_expansion=True,
+        **kwargs,
+    )
 
 
 mbv3_op_se = partial(mbv3_op, se=_squeeze_excite)
@@ -242,7 +254,8 @@ def mobilenet(
         use_groupnorm: Whether normalization is over groups of channels rather than the batch.
         **kwargs: Further arguments of `mobilenet.mobilenet`: `is_training` (False by default),
             `prediction_fn`, `reuse`, `base_only`, `final_endpoint`, `output_stride`,
-            `use_explicit_padding`, `use_reduce_mean_for_pooling`.
+            `use_explicit_padding`, `use_reduce_mean_for_pooling`; and, with `use_groupnorm`,
+            `groups`: into how many groups the channels fall, 8 by default.
 
     Returns:
         The logits [batch, num_classes], and the end points: `layer_1` and so on, those inside of
@@ -252,9 +265,12 @@ def mobilenet(
         InputError: `num_classes` is negative; or as `mobilenet.mobilenet_base`.
         ShapeError: The inputs are no images.
     """
+    if "multiplier" in kwargs:
+        raise InputError("mobilenet takes depth_multiplier, not multiplier; rename the argument")
     conv_defs = conv_defs or V3_LARGE
     if use_groupnorm:
-        conv_defs = {**conv_defs, "defaults": DEFAULTS_GROUP_NORM}
+        groups = {(group_norm,): {"groups": kwargs.pop("groups", 8)}}
+        conv_defs = {**conv_defs, "defaults": {**DEFAULTS_GROUP_NORM, **groups}}
     if finegrain_classification_mode:
         conv_defs = finegrained(conv_defs, depth_multiplier)
     return lib.mobilenet(
