@@ -41,7 +41,7 @@ def dense_head(
         dropout_keep_prob: The share of features that dropout keeps.
         spatial_squeeze: Whether logits [batch, 1, 1, classes] become [batch, classes].
         global_pool: Whether the map of `fc7` is averaged over positions.
-        padding: Of `fc6`: "SAME" gives a map as large as the one below.
+        padding: Padding of `fc6`: "SAME" gives a map as large as the one below.
         **logits_kwargs: Further arguments of `fc8`.
 
     Returns:

@@ -72,7 +72,7 @@ def classified(
     Args:
         net: Pooled features, after dropout.
         ends: The end points, which gain `Logits` and `Predictions`.
-        num_classes: Classes to tell apart.
+        num_classes: Number of classes.
         prediction_fn: Makes predictions of the logits; None for no predictions.
         spatial_squeeze: Whether logits [batch, 1, 1, classes] become [batch, classes].
         name: Scope of the convolution.

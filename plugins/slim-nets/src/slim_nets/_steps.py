@@ -86,7 +86,7 @@ def fork(*steps: Step) -> Step:
 
 
 def after(first: Callable[[tf.Tensor], tf.Tensor], step: Step) -> Step:
-    """Returns a step with a function before it, whose output is no end point of its own."""
+    """Returns a step with a function before it, whose output is not an end point of its own."""
     return Step(step.name, lambda net: step.layer(first(net)))
 
 

@@ -48,7 +48,7 @@ def alexnet_v2(
 
     Args:
         inputs: Images [batch, height, width, channels], at least 195x195; 224x224 in the paper.
-        num_classes: Classes to tell apart; 0 or None returns the features of `fc7` instead.
+        num_classes: Number of classes; 0 or None returns the features of `fc7` instead.
         is_training: Whether dropout is on.
         dropout_keep_prob: The share of features that dropout keeps.
         spatial_squeeze: Whether logits [batch, 1, 1, classes] become [batch, classes]. Set it to

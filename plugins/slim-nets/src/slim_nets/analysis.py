@@ -42,10 +42,10 @@ class Layer:
 
     Attributes:
         name: Its scope.
-        output_shape: Of its convolution, product or normalization, for one example.
-        parameters: Trainable ones.
-        multiply_adds: For one example.
-        receptive_field: Height and width; None for what depends on no image.
+        output_shape: Output of its convolution, product or normalization, for one example.
+        parameters: Number of trainable parameters.
+        multiply_adds: Multiply-adds for one example.
+        receptive_field: Height and width; None for what does not depend on an image.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Analysis:
 
     Attributes:
         name: The network.
-        input_shape: Of one example.
+        input_shape: Shape of one example.
         layers: The layers that own variables.
     """
 
@@ -110,7 +110,7 @@ def describe(
     Args:
         name: Any network, of any plugin.
         image_size: Height and width of the input; that of the paper by default.
-        num_classes: Classes to tell apart; as many as the published network has by default.
+        num_classes: Number of classes; as many as the published network has by default.
         **kwargs: Further arguments of the network.
 
     Returns:

@@ -61,7 +61,7 @@ def cifarnet(
 
     Args:
         images: Images [batch, height, width, channels], at least 4x4; 32x32 in CIFAR-10.
-        num_classes: Classes to tell apart; 0 or None returns the features of `fc4` instead.
+        num_classes: Number of classes; 0 or None returns the features of `fc4` instead.
         is_training: Whether dropout is on.
         dropout_keep_prob: The share of features that dropout keeps.
         prediction_fn: Makes predictions of the logits.

@@ -29,7 +29,7 @@ def cyclegan_arg_scope(
         instance_norm_center: Whether instance normalization has a beta.
         instance_norm_scale: Whether it has a gamma.
         instance_norm_epsilon: Added to the variance.
-        weights_init_stddev: Of the initial weights.
+        weights_init_stddev: Standard deviation of the initial weights.
         weight_decay: Factor of the L2 regularization loss of the weights.
     """
     with arg_scope(
@@ -66,7 +66,7 @@ def cyclegan_upsample(
         align_corners: Whether bilinear resizing keeps the values in the corners.
 
     Raises:
-        InputError: The method is none of these.
+        InputError: The method is not one of these.
     """
     methods = ("conv2d_transpose", "nn_upsample_conv", "bilinear_upsample_conv")
     if method not in methods:
@@ -145,7 +145,7 @@ def cyclegan_generator_resnet(
         `resnet_block_0` and so on, `decoder1`, `decoder2`, `logits` and `predictions`.
 
     Raises:
-        ShapeError: The sizes are no multiples of 4.
+        ShapeError: The sizes are not multiples of 4.
     """
     del is_training
     images = tf.convert_to_tensor(images)

@@ -35,7 +35,7 @@ def discriminator(
         The logits [batch, 1], and the end points: `conv1` and so on, `logits`.
 
     Raises:
-        ShapeError: The images are no squares, or their size is no power of 2.
+        ShapeError: The images are not square, or their size is not a power of 2.
     """
     inputs = tf.convert_to_tensor(inputs)
     shape = inputs.shape
@@ -93,7 +93,7 @@ def generator(
         end points: `deconv1` and so on, `logits`.
 
     Raises:
-        InputError: `final_size` is no power of 2, or below 8.
+        InputError: `final_size` is not a power of 2, or below 8.
         ShapeError: The inputs are not of rank 2.
     """
     inputs = tf.convert_to_tensor(inputs)

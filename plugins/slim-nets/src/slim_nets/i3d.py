@@ -85,7 +85,7 @@ def i3d(
 
     Args:
         inputs: Videos [batch, frames, height, width, channels]; 64 frames of 224x224 in the paper.
-        num_classes: Classes to tell apart; 0 or None returns the pooled features instead.
+        num_classes: Number of classes; 0 or None returns the pooled features instead.
         dropout_keep_prob: The share of features that dropout keeps.
         is_training: Whether dropout is on and batch normalization uses the batch.
         prediction_fn: Makes predictions of the logits.
@@ -99,7 +99,7 @@ def i3d(
 
     Raises:
         InputError: `num_classes` is negative.
-        ShapeError: The inputs are no videos; or too large to squeeze.
+        ShapeError: The inputs are not videos; or too large to squeeze.
     """
     check_classes("i3d", num_classes)
     check_size("i3d", inputs, smallest=1, frames=True)

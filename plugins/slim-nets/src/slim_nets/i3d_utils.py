@@ -61,10 +61,10 @@ def conv3d_spatiotemporal(
         kernel_size: Frames, height and width.
         stride: One number, or one for each of frames, height and width.
         padding: "SAME" or "VALID".
-        activation_fn: Of both convolutions.
-        normalizer_fn: Of the convolution in space; that in time has biases.
+        activation_fn: Activation of both convolutions.
+        normalizer_fn: Normalization of the convolution in space; the one in time has biases.
         normalizer_params: Further arguments of it.
-        weights_regularizer: Of all weights.
+        weights_regularizer: Regularizer for all weights.
         separable: Whether a kernel of several frames becomes two: in space, then in time
             (`<scope>/temporal`), which at first leaves frames as they are.
         data_format: "NDHWC" or "NCDHW".
@@ -241,7 +241,7 @@ def video_head(
     Args:
         net: The last map [batch, frames, height, width, channels].
         ends: The end points, which gain `Logits` and `Predictions`.
-        num_classes: Classes to tell apart; 0 or None stops after the pool.
+        num_classes: Number of classes; 0 or None stops after the pool.
         dropout_keep_prob: The share of features that dropout keeps.
         prediction_fn: Makes predictions of the logits.
         spatial_squeeze: Whether logits [batch, 1, 1, classes] become [batch, classes].

@@ -228,7 +228,7 @@ def inception_resnet_v2_arg_scope(
         weight_decay: Factor of the L2 regularization loss of weights and biases.
         batch_norm_decay: Decay of the moving averages.
         batch_norm_epsilon: Added to the variance.
-        activation_fn: Of the convolutions.
+        activation_fn: Activation of the convolutions.
         batch_norm_updates_collections: Collects the updates of the moving averages; None makes
             them part of the forward pass.
         batch_norm_scale: Whether batch normalization has a gamma.
@@ -269,7 +269,7 @@ def inception_resnet_v2(
     Args:
         inputs: Images [batch, height, width, channels]; 299x299 in the paper, and at least
             107x107, or 75x75 without the auxiliary classifier.
-        num_classes: Classes to tell apart; 0 or None returns the pooled features instead.
+        num_classes: Number of classes; 0 or None returns the pooled features instead.
         is_training: Whether dropout is on and batch normalization uses the batch.
         dropout_keep_prob: The share of features that dropout keeps.
         reuse: Whether the variables exist already.

@@ -38,7 +38,7 @@ def inception_arg_scope(
         use_batch_norm: Whether convolutions are normalized; they have biases otherwise.
         batch_norm_decay: Decay of the moving averages.
         batch_norm_epsilon: Added to the variance.
-        activation_fn: Of the convolutions.
+        activation_fn: Activation of the convolutions.
         batch_norm_updates_collections: Collects the updates of the moving averages; None makes
             them part of the forward pass.
         batch_norm_scale: Whether batch normalization has a gamma.
@@ -101,7 +101,7 @@ def flat_head(
         net: The last map.
         ends: The end points, which gain `global_pool`, `PreLogitsFlatten`, `Logits` and
             `Predictions`.
-        num_classes: Classes to tell apart; 0 or None stops after the pool.
+        num_classes: Number of classes; 0 or None stops after the pool.
         dropout_keep_prob: The share of features that dropout keeps.
         pool_scope: Scope of the pool.
 
@@ -135,8 +135,8 @@ def flat_aux_head(
 
     Args:
         net: The map in the middle of the network, of static size.
-        num_classes: Classes to tell apart.
-        scopes: Of the pool, the two convolutions and the dense layer.
+        num_classes: Number of classes.
+        scopes: Scopes of the pool, the two convolutions and the dense layer.
         depth: Outputs of the second convolution.
 
     Returns:

@@ -166,7 +166,7 @@ def inception_v2(
 
     Args:
         inputs: Images [batch, height, width, channels]; 224x224 in the paper.
-        num_classes: Classes to tell apart; 0 or None returns the pooled features instead.
+        num_classes: Number of classes; 0 or None returns the pooled features instead.
         is_training: Whether dropout is on and batch normalization uses the batch.
         dropout_keep_prob: The share of features that dropout keeps.
         min_depth: The least number of channels of a layer.

@@ -202,7 +202,7 @@ def inception_v3(
     Args:
         inputs: Images [batch, height, width, channels]; 299x299 in the paper, and at least
             107x107, or 75x75 without the auxiliary classifier.
-        num_classes: Classes to tell apart; 0 or None returns the pooled features instead.
+        num_classes: Number of classes; 0 or None returns the pooled features instead.
         is_training: Whether dropout is on and batch normalization uses the batch.
         dropout_keep_prob: The share of features that dropout keeps.
         min_depth: The least number of channels of a layer.

@@ -52,7 +52,7 @@ def lenet(
 
     Args:
         images: Images [batch, height, width, channels], at least 4x4; 28x28 in the paper.
-        num_classes: Classes to tell apart; 0 or None returns the features of `fc3` instead.
+        num_classes: Number of classes; 0 or None returns the features of `fc3` instead.
         is_training: Whether dropout is on.
         dropout_keep_prob: The share of features that dropout keeps.
         prediction_fn: Makes predictions of the logits.

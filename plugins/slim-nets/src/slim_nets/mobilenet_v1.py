@@ -81,7 +81,7 @@ def mobilenet_v1_base(
 
     Raises:
         InputError: There is no end point of this name; the multiplier is not positive; the output
-            stride is none of those.
+            stride is not one of those.
     """
     check_multiplier("mobilenet_v1", depth_multiplier)
     check_stride("mobilenet_v1", output_stride, (8, 16, 32))
@@ -152,13 +152,13 @@ def mobilenet_v1_arg_scope(
         is_training: Whether batch normalization uses the batch, where the network does not say
             so; None leaves that to the scope around.
         weight_decay: Factor of the L2 regularization loss of the weights.
-        stddev: Of the initial weights.
+        stddev: Standard deviation of the initial weights.
         regularize_depthwise: Whether depthwise weights decay too.
         batch_norm_decay: Decay of the moving averages.
         batch_norm_epsilon: Added to the variance.
         batch_norm_updates_collections: Collects the updates of the moving averages; None makes
             them part of the forward pass.
-        normalizer_fn: Of the convolutions.
+        normalizer_fn: Normalization of the convolutions.
     """
     batch_norm_params: dict[str, Any] = {
         "center": True,
@@ -205,7 +205,7 @@ def mobilenet_v1(
 
     Args:
         inputs: Images [batch, height, width, channels]; 224x224 in the paper.
-        num_classes: Classes to tell apart; 0 or None returns the pooled features instead.
+        num_classes: Number of classes; 0 or None returns the pooled features instead.
         dropout_keep_prob: The share of features that dropout keeps.
         is_training: Whether dropout is on and batch normalization uses the batch.
         min_depth: The least number of channels of a layer.
@@ -224,7 +224,7 @@ def mobilenet_v1(
 
     Raises:
         InputError: `num_classes` is negative, or `depth_multiplier` is not positive.
-        ShapeError: The inputs are no images; or too large to squeeze.
+        ShapeError: The inputs are not images; or too large to squeeze.
     """
     check_classes("mobilenet_v1", num_classes)
     check_size("mobilenet_v1", inputs, smallest=1)

@@ -111,7 +111,7 @@ def pix2pix_generator(
 
     Raises:
         InputError: There is no upsample method of this name.
-        ShapeError: The sizes are not known, or no such multiples.
+        ShapeError: The sizes are not known, or not such multiples.
     """
     del is_training
     net = tf.convert_to_tensor(net)
@@ -165,7 +165,7 @@ def pix2pix_discriminator(
         num_filters: Channels of each convolution. All but the last halve the map.
         padding: Rows and columns added on each side before each convolution.
         pad_mode: How they are filled: "REFLECT", "SYMMETRIC" or "CONSTANT".
-        activation_fn: Of the convolutions.
+        activation_fn: Activation of the convolutions.
         is_training: Accepted like that of other networks; nothing depends on it.
 
     Returns:

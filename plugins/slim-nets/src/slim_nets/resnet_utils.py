@@ -182,7 +182,7 @@ def check_arguments(
 
     Raises:
         InputError: `num_classes` is negative, or the output stride cannot be.
-        ShapeError: The inputs are no images.
+        ShapeError: The inputs are not images.
     """
     check_classes(name, num_classes)
     check_size(name, inputs, smallest=1)
@@ -212,7 +212,7 @@ def head(
         ends: The end points, which gain `global_pool`, `<scope>/logits`, `<scope>/spatial_squeeze`
             and `predictions`, as far as they are built.
         scope: The network's scope.
-        num_classes: Classes to tell apart; 0 or None stops after the average.
+        num_classes: Number of classes; 0 or None stops after the average.
         global_pool: Whether there is an average.
         spatial_squeeze: Whether logits [batch, 1, 1, classes] become [batch, classes].
 
@@ -248,7 +248,7 @@ def resnet_arg_scope(
         batch_norm_decay: Decay of the moving averages.
         batch_norm_epsilon: Added to the variance.
         batch_norm_scale: Whether batch normalization has a gamma.
-        activation_fn: Of the convolutions.
+        activation_fn: Activation of the convolutions.
         use_batch_norm: Whether convolutions are normalized; they have biases otherwise.
         batch_norm_updates_collections: Collects the updates of the moving averages; None makes
             them part of the forward pass.

@@ -76,7 +76,7 @@ def resnet_v2(
         inputs: Images [batch, height, width, channels]; 224x224 in the paper. For dense
             prediction, sizes of the form 32 n + 1 let the maps line up with the image.
         blocks: The blocks.
-        num_classes: Classes to tell apart; 0 or None returns features instead.
+        num_classes: Number of classes; 0 or None returns features instead.
         is_training: Whether batch normalization uses the batch; None leaves that to the scope
             around.
         global_pool: Whether features are averaged over positions. False keeps the map.
@@ -95,7 +95,7 @@ def resnet_v2(
 
     Raises:
         InputError: `num_classes` is negative, or the output stride cannot be.
-        ShapeError: The inputs are no images; or a map of logits cannot be squeezed.
+        ShapeError: The inputs are not images; or a map of logits cannot be squeezed.
     """
     block_stride = resnet_utils.check_arguments(
         "resnet_v2", inputs, blocks, num_classes, output_stride, include_root_block

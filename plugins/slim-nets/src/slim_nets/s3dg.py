@@ -152,7 +152,7 @@ def s3dg(
 
     Args:
         inputs: Videos [batch, frames, height, width, channels]; 64 frames of 224x224 in the paper.
-        num_classes: Classes to tell apart; 0 or None returns the pooled features instead.
+        num_classes: Number of classes; 0 or None returns the pooled features instead.
         first_temporal_kernel_size, temporal_conv_startat, gating_startat, final_endpoint,
             min_depth, depth_multiplier: As in `s3dg_base`.
         dropout_keep_prob: The share of features that dropout keeps.
@@ -170,7 +170,7 @@ def s3dg(
 
     Raises:
         InputError: `num_classes` is negative; or as `s3dg_base`.
-        ShapeError: The inputs are no videos; or too large to squeeze.
+        ShapeError: The inputs are not videos; or too large to squeeze.
     """
     check_classes("s3dg", num_classes)
     check_size("s3dg", inputs, smallest=1, frames=True)

@@ -83,7 +83,7 @@ def vgg_16(
     Args:
         inputs: Images [batch, height, width, channels]; 224x224 in the paper, and at least that,
             or 32x32 with `fc_conv_padding="SAME"`.
-        num_classes: Classes to tell apart; 0 or None returns the features of `fc7` instead.
+        num_classes: Number of classes; 0 or None returns the features of `fc7` instead.
         is_training: Whether dropout is on.
         dropout_keep_prob: The share of features that dropout keeps.
         spatial_squeeze: Whether logits [batch, 1, 1, classes] become [batch, classes]. Set it to

@@ -106,8 +106,8 @@ def squeeze_excite(
         input_tensor: The map [batch, height, width, channels], of static size.
         divisible_by: What the number of inner channels is a multiple of.
         squeeze_factor: How many times fewer inner channels there are.
-        inner_activation_fn: Of the inner channels.
-        gating_fn: Of the factors.
+        inner_activation_fn: Activation of the inner channels.
+        gating_fn: Activation of the factors.
         squeeze_input_tensor: The map that is averaged, `input_tensor` by default.
         pool: Averages are over windows of this size, side by side, and the factors are resized
             bilinearly to the map; by default one average is over the whole map.
@@ -153,7 +153,7 @@ def split_separable_conv2d(
         input_tensor: The map [batch, height, width, channels].
         num_outputs: Channels of the output.
         scope: Name of the variables' scope, `separable` by default.
-        normalizer_fn: Of both convolutions.
+        normalizer_fn: Normalization of both convolutions.
         stride: How much smaller the output is.
         rate: Distance between the points under the 3x3 kernel.
         endpoints: A dict to put the output of `depthwise` and of `pointwise` into.
@@ -306,10 +306,10 @@ def expanded_conv(
             no expansion where it is not more than the channels that are there.
         stride: How much smaller the output is.
         rate: Distance between the points under the depthwise kernel.
-        kernel_size: Of the depthwise convolution.
+        kernel_size: Height and width of the depthwise kernel.
         residual: Whether the input is added to the output where both have one shape; or a function
             of `input_tensor` and `output_tensor`.
-        normalizer_fn: Of all convolutions.
+        normalizer_fn: Normalization of all convolutions.
         split_projection, split_expansion: Groups of channels that are projected and expanded by
             themselves.
         split_divisible_by: What the number of channels of a group is a multiple of.
@@ -322,11 +322,11 @@ def expanded_conv(
             `projection_output` into, in the order in which they are made.
         use_explicit_padding: Whether the map is padded alike on both sides, and then convolved
             without padding.
-        padding: Of the depthwise convolution.
-        inner_activation_fn: Of the expansion and the depthwise convolution; that of the scope by
-            default.
-        depthwise_activation_fn: Of the depthwise convolution, where it differs.
-        project_activation_fn: Of the projection.
+        padding: Padding of the depthwise convolution.
+        inner_activation_fn: Activation of the expansion and the depthwise convolution; that of the
+            scope by default.
+        depthwise_activation_fn: Activation of the depthwise convolution, where it differs.
+        project_activation_fn: Activation of the projection.
         depthwise_fn, expansion_fn, projection_fn: The three layers.
         scope: Name of the variables' scope, `expanded_conv` by default.
         strided_expansion: Whether the expansion takes the place of the depthwise convolution, and

@@ -113,7 +113,7 @@ def mobilenet_base(
 
     Raises:
         InputError: There is no end point of this name; the multiplier is not positive; the output
-            stride is none of those.
+            stride is not one of those.
     """
     check_multiplier("mobilenet", multiplier)
     check_stride("mobilenet", output_stride, (1, 2, 4, 8, 16, 32))
@@ -229,7 +229,7 @@ def mobilenet(
 
     Args:
         inputs: Images [batch, height, width, channels].
-        num_classes: Classes to tell apart; 0 or None returns the pooled features instead.
+        num_classes: Number of classes; 0 or None returns the pooled features instead.
         prediction_fn: Makes predictions of the logits; None for no predictions.
         reuse: Whether the variables exist already.
         scope: Name of the variables' scope.
@@ -245,7 +245,7 @@ def mobilenet(
 
     Raises:
         InputError: `num_classes` is negative; or as `mobilenet_base`.
-        ShapeError: The inputs are no images.
+        ShapeError: The inputs are not images.
     """
     check_classes(scope, num_classes)
     check_size(scope, inputs, smallest=1)
@@ -293,7 +293,8 @@ def training_scope(
         is_training: Whether dropout is on and batch normalization uses the batch, where the
             network does not say so; None leaves that to the scope around.
         weight_decay: Factor of the L2 regularization loss of the weights, depthwise ones excepted.
-        stddev: Of the initial weights; negative for `slim.variance_scaling_initializer`.
+        stddev: Standard deviation of the initial weights; negative for
+            `slim.variance_scaling_initializer`.
         dropout_keep_prob: The share of features that dropout keeps.
         bn_decay: Decay of the moving averages.
     """

@@ -89,7 +89,7 @@ def mobilenet(
 
     Args:
         input_tensor: Images [batch, height, width, channels]; 224x224 in the paper.
-        num_classes: Classes to tell apart; 0 or None returns the pooled features instead.
+        num_classes: Number of classes; 0 or None returns the pooled features instead.
         depth_multiplier: Factor on the number of channels of every layer.
         scope: Name of the variables' scope.
         conv_defs: The table of layers, `V2_DEF` by default.
@@ -97,7 +97,7 @@ def mobilenet(
             `depth_multiplier` below 1, as many classes need it.
         min_depth: The least number of channels of a layer, 8 by default.
         divisible_by: The number of channels of a layer is a multiple of it, 8 by default.
-        activation_fn: Of the convolutions, in place of the table's.
+        activation_fn: Activation of the convolutions, in place of the table's.
         **kwargs: Further arguments of `mobilenet.mobilenet`: `is_training` (False by default),
             `prediction_fn`, `reuse`, `base_only`, `final_endpoint`, `output_stride`,
             `use_explicit_padding`, `use_reduce_mean_for_pooling`.
@@ -108,7 +108,7 @@ def mobilenet(
 
     Raises:
         InputError: `num_classes` is negative; or as `mobilenet.mobilenet_base`.
-        ShapeError: The inputs are no images.
+        ShapeError: The inputs are not images.
     """
     if "multiplier" in kwargs:
         raise InputError("mobilenet takes depth_multiplier, not multiplier; rename the argument")

@@ -245,7 +245,7 @@ def mobilenet(
 
     Args:
         input_tensor: Images [batch, height, width, channels]; 224x224 in the paper.
-        num_classes: Classes to tell apart; 0 or None returns the pooled features instead.
+        num_classes: Number of classes; 0 or None returns the pooled features instead.
         depth_multiplier: Factor on the number of channels of every layer.
         scope: Name of the variables' scope.
         conv_defs: The table of layers, `V3_LARGE` by default.
@@ -263,7 +263,7 @@ def mobilenet(
 
     Raises:
         InputError: `num_classes` is negative; or as `mobilenet.mobilenet_base`.
-        ShapeError: The inputs are no images.
+        ShapeError: The inputs are not images.
     """
     if "multiplier" in kwargs:
         raise InputError("mobilenet takes depth_multiplier, not multiplier; rename the argument")

@@ -144,7 +144,7 @@ def build_nasnet_mobile(
     Args:
         images: Images [batch, height, width, channels]; 224x224 in the paper. For training with
             the second classifier at least 67x67.
-        num_classes: Classes to tell apart; 0 or None returns the pooled features instead.
+        num_classes: Number of classes; 0 or None returns the pooled features instead.
         is_training: Whether dropout and drop path are on, batch normalization uses the batch, and
             there is a second classifier.
         final_endpoint: Where to stop: `Stem`, `Cell_0`, `Reduction_Cell_0`, and so on; at the
@@ -271,7 +271,7 @@ def with_heads(
 
     Args:
         stages: The end point and the map of each stage, built as it is asked for.
-        num_classes: Classes to tell apart; 0 or None for no classifier.
+        num_classes: Number of classes; 0 or None for no classifier.
         is_training: Whether there is a second classifier, after the last cell before the second
             reduction.
         config: The numbers.

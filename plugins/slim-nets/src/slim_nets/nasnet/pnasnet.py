@@ -107,7 +107,7 @@ def build_pnasnet_mobile(
     Args:
         images: Images [batch, height, width, channels]; 224x224 in the paper. For training with
             the second classifier at least 67x67.
-        num_classes: Classes to tell apart; 0 or None returns the pooled features instead.
+        num_classes: Number of classes; 0 or None returns the pooled features instead.
         is_training: Whether dropout and drop path are on, batch normalization uses the batch, and
             there is a second classifier.
         final_endpoint: Where to stop: `Stem`, `Cell_0`, and so on; at the logits by default.
