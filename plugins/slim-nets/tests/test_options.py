@@ -228,7 +228,8 @@ def cell(importer):
     )
 
     def apply(net, operation, stride=1):
-        with slim.arg_scope([importer(f"{utils}.get_channel_index")], data_format="NHWC"):
+        axes = [importer(f"{utils}.{name}") for name in ("get_channel_index", "get_channel_dim")]
+        with slim.arg_scope(axes, data_format="NHWC"):
             return made._apply(net, operation, stride, net.shape[-1])
 
     return lambda net, *args: slim.Module(apply)(net, *args)

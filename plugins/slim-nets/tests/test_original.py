@@ -43,7 +43,10 @@ def test_a_call_gives_the_shapes_end_points_and_numbers_of_the_original(
         if call["scope"] is not None:
             scope = getattr(module, call["scope_function"])(**call["scope"])
             scopes.enter_context(slim.arg_scope(scope))
-        outputs, ends = getattr(module, call["function"])(inputs, **training, **call["kwargs"])
+        # TF-Slim's ResNets do not squeeze their logits by default; ours do, as research/slim's.
+        squeeze = {"spatial_squeeze": False} if call["module"].startswith("resnet") else {}
+        arguments = {**training, **squeeze, **call["kwargs"]}
+        outputs, ends = getattr(module, call["function"])(inputs, **arguments)
     assert outputs.shape.as_list() == call["shape"]
     shared = {k: v for k, v in call["end_points"].items() if k in ends}
     assert set(call["end_points"]) - set(ends) <= LATER

@@ -20,107 +20,39 @@ v1 = tf.compat.v1
 
 # Module, function, input, arguments, arguments of the arg scope (None for none).
 CASES = [
-    ("alexnet", "alexnet_v2", [1, 227, 227, 3], {"num_classes": 3}, {}),
-    ("alexnet", "alexnet_v2", [1, 260, 240, 3], {"num_classes": 3, "spatial_squeeze": False}, {}),
-    ("alexnet", "alexnet_v2", [1, 260, 240, 3], {"num_classes": 3, "global_pool": True}, {}),
-    ("alexnet", "alexnet_v2", [1, 230, 230, 3], {"num_classes": 0}, {}),
-    ("overfeat", "overfeat", [1, 265, 240, 3], {"num_classes": 3, "global_pool": True}, {}),
-    ("overfeat", "overfeat", [1, 265, 265, 3], {"num_classes": 2, "spatial_squeeze": False}, {}),
-    ("vgg", "vgg_a", [1, 256, 230, 3], {"num_classes": 3, "spatial_squeeze": False}, {}),
-    ("vgg", "vgg_a", [1, 256, 230, 3], {"num_classes": 3, "global_pool": True}, {}),
-    (
-        *("vgg", "vgg_a", [1, 64, 45, 3]),
-        {"num_classes": 3, "fc_conv_padding": "SAME", "spatial_squeeze": False},
-        {},
-    ),
-    (
-        "inception",
-        "inception_v1",
-        [2, 299, 299, 3],
-        {"num_classes": 3, "spatial_squeeze": False},
-        {},
-    ),
-    ("inception", "inception_v1", [1, 250, 230, 3], {"num_classes": 3, "global_pool": True}, {}),
-    ("inception", "inception_v1", [1, 299, 240, 3], {"num_classes": 0}, {}),
     (
         "inception",
         "inception_v2",
-        [2, 299, 299, 3],
-        {"num_classes": 3, "spatial_squeeze": False},
-        {},
-    ),
-    (
-        "inception",
-        "inception_v2",
-        [1, 415, 330, 3],
+        [1, 299, 299, 3],
         {"num_classes": 3, "spatial_squeeze": False},
         {},
     ),
     ("inception", "inception_v2", [1, 97, 130, 3], {"num_classes": 3, "depth_multiplier": 0.4}, {}),
-    (
-        *("inception", "inception_v2", [1, 97, 97, 3]),
-        {"num_classes": 3, "depth_multiplier": 0.1, "min_depth": 5},
-        {},
-    ),
-    ("inception", "inception_v2", [1, 290, 97, 3], {"num_classes": 3, "global_pool": True}, {}),
-    ("inception", "inception_v2", [1, 299, 240, 3], {"num_classes": 0}, {}),
-    (
-        *("inception_v2", "inception_v2_base", [1, 97, 97, 3]),
-        {"use_separable_conv": False, "final_endpoint": "Mixed_4a"},
-        None,
-    ),
-    (
-        *("inception_v2", "inception_v2_base", [1, 13, 11, 192]),
-        {"include_root_block": False, "final_endpoint": "Mixed_4a"},
-        None,
-    ),
-    (
-        *("inception", "inception_v3", [1, 395, 395, 3]),
-        {"num_classes": 3, "spatial_squeeze": False, "create_aux_logits": False},
-        {},
-    ),
+    ("resnet_v1", "resnet_v1_50", [1, 65, 50, 3], {"num_classes": 3, "output_stride": 8}, {}),
+    ("resnet_v2", "resnet_v2_50", [1, 70, 65, 3], {"global_pool": False, "output_stride": 16}, {}),
     (
         *("inception", "inception_v3", [1, 395, 330, 3]),
         {"num_classes": 3, "spatial_squeeze": False, "depth_multiplier": 0.3},
         {},
     ),
     (
-        *("inception", "inception_v3", [1, 150, 190, 3]),
-        {"num_classes": 3, "depth_multiplier": 0.3, "global_pool": True},
-        {},
-    ),
-    ("inception", "inception_v3", [1, 140, 140, 3], {"num_classes": 3, "min_depth": 40}, {}),
-    (
-        *("inception", "inception_v3", [1, 150, 150, 3]),
-        {"num_classes": 3, "depth_multiplier": 0.3},
-        {"batch_norm_scale": True, "use_batch_norm": True},
-    ),
-    (
-        *("inception", "inception_v1", [1, 224, 224, 3]),
-        {"num_classes": 3},
-        {"use_batch_norm": False},
-    ),
-    ("resnet_v1", "resnet_v1_50", [1, 65, 50, 3], {"num_classes": 3, "output_stride": 8}, {}),
-    (
-        *("resnet_v1", "resnet_v1_50", [1, 65, 50, 3]),
-        {"num_classes": 3, "output_stride": 4, "global_pool": False, "spatial_squeeze": False},
-        {},
-    ),
-    (
-        *("resnet_v1", "resnet_v1_50", [1, 64, 64, 3]),
-        {"num_classes": 3, "store_non_strided_activations": True},
-        {},
-    ),
-    (
-        *("resnet_v1", "resnet_v1_50", [1, 70, 65, 3]),
-        {"output_stride": 16, "store_non_strided_activations": True, "global_pool": False},
+        "inception",
+        "inception_v1",
+        [1, 299, 240, 3],
+        {"num_classes": 3, "spatial_squeeze": False},
         {},
     ),
     ("resnet_v1", "resnet_v1_50", [1, 40, 40, 3], {"num_classes": 3}, {"use_batch_norm": False}),
-    ("resnet_v2", "resnet_v2_50", [1, 65, 50, 3], {"num_classes": 3, "output_stride": 8}, {}),
     (
-        *("resnet_v2", "resnet_v2_50", [1, 70, 65, 3]),
-        {"global_pool": False, "output_stride": 16},
+        *("inception", "inception_v2", [1, 97, 97, 3]),
+        {"num_classes": 3, "depth_multiplier": 0.1, "min_depth": 5},
+        {},
+    ),
+    (
+        "inception",
+        "inception_v3",
+        [1, 140, 140, 3],
+        {"num_classes": 3, "depth_multiplier": 0.1},
         {},
     ),
     (
@@ -128,6 +60,13 @@ CASES = [
         {"num_classes": 4, "spatial_squeeze": False},
         {"batch_norm_scale": False},
     ),
+    ("inception", "inception_v1", [1, 224, 224, 3], {"num_classes": 3}, {"use_batch_norm": False}),
+    (
+        *("resnet_v1", "resnet_v1_50", [1, 64, 64, 3]),
+        {"num_classes": 3, "store_non_strided_activations": True},
+        {},
+    ),
+    ("alexnet", "alexnet_v2", [1, 260, 240, 3], {"num_classes": 3, "spatial_squeeze": False}, {}),
 ]
 SCOPES = {
     "alexnet": "alexnet_v2_arg_scope",
@@ -171,8 +110,12 @@ def facts(module, function, shape, kwargs, scope):
         with entered:
             outputs, ends = getattr(code, function)(inputs, **given, **kwargs)
         with v1.Session() as session:
-            for v in v1.global_variables():
-                v.load(weights(v.op.name, tuple(v.shape.as_list())), session)
+            variables = v1.global_variables()
+            starts = {
+                v.initializer.inputs[1]: weights(v.op.name, tuple(v.shape.as_list()))
+                for v in variables
+            }
+            session.run([v.initializer for v in variables], starts)
             draws = np.random.Generator(np.random.PCG64(0)).standard_normal(shape)
             value, ends = session.run([outputs, dict(ends)], {inputs: draws.astype(np.float32)})
         number = sum(int(np.prod(v.shape.as_list())) for v in v1.global_variables())
@@ -202,7 +145,7 @@ if __name__ == "__main__":
         print(case, flush=True)
         try:
             recorded.append(facts(*case))
-        except Exception as error:
-            print("FAILED", type(error), str(error)[:300], flush=True)
-    lines = ",\n".join(json.dumps(r) for r in recorded)
-    Path(__file__).with_name("arguments.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+        except TypeError as error:  # an argument that only research/slim has
+            print(f"not recorded: {error}", flush=True)
+        lines = ",\n".join(json.dumps(r) for r in recorded)
+        Path(__file__).with_name("arguments.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")

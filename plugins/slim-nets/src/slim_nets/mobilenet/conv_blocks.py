@@ -131,7 +131,7 @@ def squeeze_excite(
         channels = input_tensor.shape[-1]
         net = conv2d(net, channels, [1, 1], normalizer_fn=None, activation_fn=gating_fn)
         if pool is not None:
-            sizes = input_tensor.shape[1:3]
+            sizes = input_tensor.shape[1:3].as_list()
             net = tf.compat.v1.image.resize_bilinear(net, sizes, align_corners=True)
         return input_tensor * net
 
