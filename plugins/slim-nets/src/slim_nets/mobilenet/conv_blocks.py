@@ -116,6 +116,7 @@ def squeeze_excite(
         The map, scaled. Variables: `squeeze_excite/Conv/weights`, `.../biases`, `Conv_1/...`.
     """
     with tf.compat.v1.variable_scope("squeeze_excite"):
+        input_tensor = tf.convert_to_tensor(input_tensor)
         source = input_tensor if squeeze_input_tensor is None else squeeze_input_tensor
         window, stride = source.shape[1:3].as_list(), 1
         if pool is not None and window[0] >= pool:
