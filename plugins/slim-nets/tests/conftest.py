@@ -1,16 +1,40 @@
 """The reference facts, and the weights and inputs that they belong to."""
 
 import contextlib
+import gc
 import importlib
 import json
+import os
 import zlib
 from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import slimcore as slim
+
+
+def pytest_configure(config):
+    """Starts TensorFlow with two logical devices, as all of Slim's tests do."""
+    distributes_tests = config.getoption("numprocesses", None) and not hasattr(
+        config, "workerinput"
+    )
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    if distributes_tests or tf.config.get_logical_device_configuration(cpu):
+        return
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+
+@pytest.fixture(autouse=True)
+def _one_network_at_a_time(request):
+    """Lets go of a large network's memory before the next one is built."""
+    yield
+    if request.node.get_closest_marker("slow"):
+        gc.collect()
+
 
 FOLDER = Path(__file__).with_name("reference")
 
@@ -101,6 +125,26 @@ def weights(name, shape):
     if kind == "moving_variance":
         return 1 + 0.1 * np.abs(z)
     return 0.1 * z
+
+
+@pytest.fixture
+def run():
+    """Returns a function that runs fetches in the default graph, with values of variables by name.
+
+    `run(fetches, values, feeds=None)`: `values` takes a variable's name and shape.
+    """
+
+    def run_with(fetches, values, feeds=None):
+        variables = tf.compat.v1.global_variables()
+        with tf.compat.v1.Session() as session:
+            # One call for all: each new set of feeds costs time.
+            starts = {
+                v.initializer.inputs[1]: values(v.op.name, v.shape.as_list()) for v in variables
+            }
+            session.run([v.initializer for v in variables], starts)
+            return session.run(fetches, feeds)
+
+    return run_with
 
 
 @pytest.fixture

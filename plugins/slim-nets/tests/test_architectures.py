@@ -307,7 +307,7 @@ def test_mobilenets_keep_a_larger_map_with_holes(base, kwargs, size, explicit, i
 
 
 def test_explicit_padding_lines_up_what_same_padding_shifts(importer):
-    pad = importer("mobilenet.padding.fixed_padding")
+    pad = importer("mobilenet._padding.fixed_padding")
     assert pad(images(1, 4, 4, 1), [3, 3]).shape == (1, 6, 6, 1)
     assert pad(images(1, 4, 4, 1), [3, 5], rate=2).shape == (1, 8, 12, 1)
     even = pad(np.ones([1, 1, 1, 1], np.float32), [2, 2])[0, :, :, 0]

@@ -52,19 +52,9 @@ def networks(variants=True):
     return [pytest.param(n, marks=[] if n in QUICK else pytest.mark.slow) for n in names]
 
 
-def run(fetches, values, feeds=None):
-    """Runs fetches in a session of the default graph, with values of variables by name."""
-    variables = v1.global_variables()
-    with v1.Session() as session:
-        # One call for all: each new set of feeds costs time.
-        starts = {v.initializer.inputs[1]: values(v.op.name, v.shape.as_list()) for v in variables}
-        session.run([v.initializer for v in variables], starts)
-        return session.run(fetches, feeds)
-
-
 @pytest.mark.parametrize("name", networks())
 def test_in_a_graph_variables_end_points_and_numbers_are_the_recorded_ones(
-    name, reference, recorded_weights, graph
+    name, reference, recorded_weights, run, graph
 ):
     network = reference(name)
     inputs = v1.placeholder(tf.float32, network.shape)
@@ -99,7 +89,10 @@ def test_in_a_function_and_after_export_the_outputs_are_the_recorded_ones(
     images = tf.constant(network.inputs())
     network.check_outputs(call(images))
 
+    if name in VARIANTS:  # their exports hold what those of the networks beside them do
+        return
     tf.saved_model.save(model, str(tmp_path), signatures=call)
+    del model, call
     exported = tf.saved_model.load(str(tmp_path)).signatures["serving_default"]
     (reloaded,) = exported(images).values()
     network.check_outputs(reloaded)

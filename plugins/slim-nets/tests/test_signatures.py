@@ -97,6 +97,26 @@ def test_a_network_is_one_object_by_all_its_names():
     assert slim.nets.nasnet.pnasnet.build_pnasnet_large is slim.nets.pnasnet_large
 
 
-@pytest.mark.parametrize("name", [c.name for c in slim.components("net")])
-def test_each_network_offered_is_there(name):
-    assert callable(slim.lookup("net", name))
+OFFERED = [c for c in slim.components("net") if c.distribution == "slim-nets"]
+
+
+@pytest.mark.parametrize("component", OFFERED, ids=[c.name for c in OFFERED])
+def test_each_network_offered_is_a_function_of_images_with_the_size_that_is_listed(component):
+    net = slim.lookup("net", component.name)
+    module, _, name = component.target.partition(":")
+    assert net is getattr(importlib.import_module(module), name)
+    parameters = inspect.signature(net).parameters
+    first = next(iter(parameters))
+    assert first in ("images", "inputs", "input_tensor", "net")
+    if component.details.get("classes"):
+        assert {"num_classes", "is_training"} <= {*parameters, *component_kwargs(net)}
+        with slim.arg_scope(net.arg_scope(weight_decay=0.0)):
+            pass
+    if "image_size" in component.details and not module.endswith("dcgan"):
+        assert net.default_image_size == component.details["image_size"]
+
+
+def component_kwargs(net):
+    """Returns what a MobileNet takes by `**kwargs`."""
+    kinds = {p.kind for p in inspect.signature(net).parameters.values()}
+    return {"is_training"} if inspect.Parameter.VAR_KEYWORD in kinds else set()

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
+from slim_layers import conv2d, dropout, utils
 
-import slimcore as slim
 from slim_nets._heads import squeezed
 
 
@@ -41,22 +41,22 @@ def dense_head(
         dropout_keep_prob: The share of features that dropout keeps.
         spatial_squeeze: Whether logits [batch, 1, 1, classes] become [batch, classes].
         global_pool: Whether the map of `fc7` is averaged over positions.
-        padding: Of `fc6`: "SAME" gives a map as large as the one below.
+        padding: Padding of `fc6`: "SAME" gives a map as large as the one below.
         **logits_kwargs: Further arguments of `fc8`.
 
     Returns:
         The logits, or the features of `fc7`, and the end points.
     """
-    net = slim.conv2d(net, widths[0], kernel_size, padding=padding, scope="fc6")
-    net = slim.dropout(net, dropout_keep_prob, is_training=is_training, scope="dropout6")
-    net = slim.conv2d(net, widths[1], [1, 1], scope="fc7")
-    ends = slim.utils.convert_collection_to_dict(collection)
+    net = conv2d(net, widths[0], kernel_size, padding=padding, scope="fc6")
+    net = dropout(net, dropout_keep_prob, is_training=is_training, scope="dropout6")
+    net = conv2d(net, widths[1], [1, 1], scope="fc7")
+    ends = utils.convert_collection_to_dict(collection)
     if global_pool:
         net = ends["global_pool"] = tf.reduce_mean(net, [1, 2], keepdims=True, name="global_pool")
     if not num_classes:
         return net, ends
-    net = slim.dropout(net, dropout_keep_prob, is_training=is_training, scope="dropout7")
-    net = slim.conv2d(
+    net = dropout(net, dropout_keep_prob, is_training=is_training, scope="dropout7")
+    net = conv2d(
         net,
         num_classes,
         [1, 1],

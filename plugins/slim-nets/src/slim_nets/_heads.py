@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
+from slim_layers import avg_pool2d, conv2d
 
-import slimcore as slim
 from slimcore.errors import ShapeError
 
 
@@ -32,7 +32,12 @@ def reduced_kernel_size(net: tf.Tensor, kernel_size: Sequence[int]) -> list[int]
 
 
 def pooled(
-    net: tf.Tensor, ends: dict[str, tf.Tensor], global_pool: bool, name: str, endpoint: str
+    net: tf.Tensor,
+    ends: dict[str, tf.Tensor],
+    global_pool: bool,
+    name: str,
+    endpoint: str,
+    stride: int = 2,
 ) -> tf.Tensor:
     """Averages the last map over positions: all of them, or a window of up to 7x7 or 8x8.
 
@@ -42,14 +47,15 @@ def pooled(
         global_pool: Whether all positions are averaged, whatever the size.
         name: Scope of the pool; it ends with the window at the usual image size, such as `_7x7`.
         endpoint: The end point of the pool.
+        stride: Distance between windows, where the map is larger than one.
     """
     if global_pool:
         net = ends["global_pool"] = tf.reduce_mean(net, [1, 2], keepdims=True, name="global_pool")
         return net
     stem, _, window = name.rpartition("_")
     kernel = reduced_kernel_size(net, [int(size) for size in window.split("x")])
-    net = ends[endpoint] = slim.avg_pool2d(
-        net, kernel, stride=1, padding="VALID", scope=f"{stem}_{kernel[0]}x{kernel[1]}"
+    net = ends[endpoint] = avg_pool2d(
+        net, kernel, stride=stride, padding="VALID", scope=f"{stem}_{kernel[0]}x{kernel[1]}"
     )
     return net
 
@@ -67,7 +73,7 @@ def classified(
     Args:
         net: Pooled features, after dropout.
         ends: The end points, which gain `Logits` and `Predictions`.
-        num_classes: Classes to tell apart.
+        num_classes: Number of classes.
         prediction_fn: Makes predictions of the logits; None for no predictions.
         spatial_squeeze: Whether logits [batch, 1, 1, classes] become [batch, classes].
         name: Scope of the convolution.
@@ -75,9 +81,7 @@ def classified(
     Returns:
         The logits.
     """
-    logits = slim.conv2d(
-        net, num_classes, [1, 1], activation_fn=None, normalizer_fn=None, scope=name
-    )
+    logits = conv2d(net, num_classes, [1, 1], activation_fn=None, normalizer_fn=None, scope=name)
     if spatial_squeeze:
         logits = squeezed(logits, "SpatialSqueeze")
     ends["Logits"] = logits

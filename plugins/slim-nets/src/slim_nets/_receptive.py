@@ -6,6 +6,7 @@ between neighbours in the input (`jump`), and the jump grows by the stride.
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -24,7 +25,7 @@ class _Field(NamedTuple):
     size: tuple[int, ...]
     jump: tuple[float, ...]
 
-    def grown(self, reach: list[float], stride: list[float]) -> "_Field":
+    def grown(self, reach: Sequence[float], stride: Sequence[float]) -> "_Field":
         sizes = (s + r * j for s, r, j in zip(self.size, reach, self.jump, strict=True))
         jumps = (j * s for j, s in zip(self.jump, stride, strict=True))
         return _Field(tuple(math.ceil(size) for size in sizes), tuple(jumps))

@@ -1,21 +1,19 @@
 """Small helpers of scopes and variants that networks share."""
 
+import contextlib
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, cast
+
+from slim_nets._network import Network
+
+R = TypeVar("R")
+
+# The original's name of a scope that changes nothing.
+NoOpScope = contextlib.nullcontext
 
 
-class NoOpScope:
-    """A scope that changes nothing."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *error: Any) -> bool:
-        return False
-
-
-def wrapped_partial(func: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Any]:
+def wrapped_partial(func: Network[..., R], *args: Any, **kwargs: Any) -> Network[..., R]:
     """Returns a variant of a network, with some arguments fixed.
 
     Args:
@@ -26,4 +24,5 @@ def wrapped_partial(func: Callable[..., Any], *args: Any, **kwargs: Any) -> Call
     Returns:
         The variant, with the name, `default_image_size` and `arg_scope` of the network.
     """
-    return functools.update_wrapper(functools.partial(func, *args, **kwargs), func)
+    variant: Callable[..., R] = functools.partial(func, *args, **kwargs)
+    return cast("Network[..., R]", functools.update_wrapper(variant, func))

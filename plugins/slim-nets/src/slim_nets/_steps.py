@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
+from slim_layers import avg_pool2d, conv2d, max_pool2d
 
-import slimcore as slim
 from slim_nets._checks import check_endpoint
 
 
@@ -42,19 +42,17 @@ def conv(
         **kwargs: Further arguments of the layer.
     """
     kernel_size = kernel_size or _size(name)
-    return Step(
-        name, lambda net: (layer or slim.conv2d)(net, depth, kernel_size, scope=name, **kwargs)
-    )
+    return Step(name, lambda net: (layer or conv2d)(net, depth, kernel_size, scope=name, **kwargs))
 
 
 def max_pool(name: str, **kwargs: Any) -> Step:
     """Returns a max pool, whose name tells its window."""
-    return Step(name, lambda net: slim.max_pool2d(net, _size(name), scope=name, **kwargs))
+    return Step(name, lambda net: max_pool2d(net, _size(name), scope=name, **kwargs))
 
 
 def avg_pool(name: str, **kwargs: Any) -> Step:
     """Returns an average pool, whose name tells its window."""
-    return Step(name, lambda net: slim.avg_pool2d(net, _size(name), scope=name, **kwargs))
+    return Step(name, lambda net: avg_pool2d(net, _size(name), scope=name, **kwargs))
 
 
 def mixed(name: str, *branches: Sequence[Step], axis: int = -1) -> Step:
@@ -88,7 +86,7 @@ def fork(*steps: Step) -> Step:
 
 
 def after(first: Callable[[tf.Tensor], tf.Tensor], step: Step) -> Step:
-    """Returns a step with a function before it, whose output is no end point of its own."""
+    """Returns a step with a function before it, whose output is not an end point of its own."""
     return Step(step.name, lambda net: step.layer(first(net)))
 
 

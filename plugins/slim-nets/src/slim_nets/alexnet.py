@@ -7,12 +7,34 @@ arXiv:1404.5997.
 """
 
 import tensorflow as tf
+from slim_layers import conv2d, fully_connected, l2_regularizer, max_pool2d
 
-import slimcore as slim
 from slim_nets._checks import check_classes, check_size
 from slim_nets._dense_heads import dense_head
+from slim_nets._network import network
+from slimcore import Scope, arg_scope
 
 
+def alexnet_v2_arg_scope(weight_decay: float = 0.0005) -> Scope:
+    """Returns the scope that `alexnet_v2` is built in.
+
+    Args:
+        weight_decay: Factor of the L2 regularization loss of the weights.
+    """
+    with (
+        arg_scope(
+            [conv2d, fully_connected],
+            activation_fn=tf.nn.relu,
+            biases_initializer=tf.compat.v1.constant_initializer(0.1),
+            weights_regularizer=l2_regularizer(weight_decay),
+        ),
+        arg_scope([conv2d], padding="SAME"),
+        arg_scope([max_pool2d], padding="VALID") as scope,
+    ):
+        return scope
+
+
+@network(image_size=224, arg_scope=alexnet_v2_arg_scope)
 def alexnet_v2(
     inputs: tf.Tensor,
     num_classes: int | None = 1000,
@@ -26,7 +48,7 @@ def alexnet_v2(
 
     Args:
         inputs: Images [batch, height, width, channels], at least 195x195; 224x224 in the paper.
-        num_classes: Classes to tell apart; 0 or None returns the features of `fc7` instead.
+        num_classes: Number of classes; 0 or None returns the features of `fc7` instead.
         is_training: Whether dropout is on.
         dropout_keep_prob: The share of features that dropout keeps.
         spatial_squeeze: Whether logits [batch, 1, 1, classes] become [batch, classes]. Set it to
@@ -48,17 +70,17 @@ def alexnet_v2(
     v1 = tf.compat.v1
     with v1.variable_scope(scope, "alexnet_v2", [inputs]) as sc:
         collection = sc.original_name_scope + "_end_points"
-        with slim.arg_scope([slim.conv2d, slim.max_pool2d], outputs_collections=[collection]):
-            net = slim.conv2d(inputs, 64, [11, 11], 4, padding="VALID", scope="conv1")
-            net = slim.max_pool2d(net, [3, 3], 2, scope="pool1")
-            net = slim.conv2d(net, 192, [5, 5], scope="conv2")
-            net = slim.max_pool2d(net, [3, 3], 2, scope="pool2")
-            net = slim.conv2d(net, 384, [3, 3], scope="conv3")
-            net = slim.conv2d(net, 384, [3, 3], scope="conv4")
-            net = slim.conv2d(net, 256, [3, 3], scope="conv5")
-            net = slim.max_pool2d(net, [3, 3], 2, scope="pool5")
-            with slim.arg_scope(
-                [slim.conv2d],
+        with arg_scope([conv2d, max_pool2d], outputs_collections=[collection]):
+            net = conv2d(inputs, 64, [11, 11], 4, padding="VALID", scope="conv1")
+            net = max_pool2d(net, [3, 3], 2, scope="pool1")
+            net = conv2d(net, 192, [5, 5], scope="conv2")
+            net = max_pool2d(net, [3, 3], 2, scope="pool2")
+            net = conv2d(net, 384, [3, 3], scope="conv3")
+            net = conv2d(net, 384, [3, 3], scope="conv4")
+            net = conv2d(net, 256, [3, 3], scope="conv5")
+            net = max_pool2d(net, [3, 3], 2, scope="pool5")
+            with arg_scope(
+                [conv2d],
                 weights_initializer=v1.truncated_normal_initializer(stddev=0.005),
                 biases_initializer=v1.constant_initializer(0.1),
             ):
@@ -75,26 +97,3 @@ def alexnet_v2(
                     global_pool=global_pool,
                     biases_initializer=v1.zeros_initializer(),
                 )
-
-
-def alexnet_v2_arg_scope(weight_decay: float = 0.0005) -> slim.Scope:
-    """Returns the scope that `alexnet_v2` is built in.
-
-    Args:
-        weight_decay: Factor of the L2 regularization loss of the weights.
-    """
-    with (
-        slim.arg_scope(
-            [slim.conv2d, slim.fully_connected],
-            activation_fn=tf.nn.relu,
-            biases_initializer=tf.compat.v1.constant_initializer(0.1),
-            weights_regularizer=slim.l2_regularizer(weight_decay),
-        ),
-        slim.arg_scope([slim.conv2d], padding="SAME"),
-        slim.arg_scope([slim.max_pool2d], padding="VALID") as scope,
-    ):
-        return scope
-
-
-alexnet_v2.default_image_size = 224
-alexnet_v2.arg_scope = alexnet_v2_arg_scope

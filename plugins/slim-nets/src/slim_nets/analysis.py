@@ -16,10 +16,10 @@ from typing import Any
 
 import tensorflow as tf
 
-import slimcore as slim
 import slimcore.registry as registry
 from slim_nets._receptive import receptive_fields
 from slim_nets.factory import get_network_fn
+from slimcore import arg_scope
 from slimcore.errors import InputError
 
 # Scopes of normalization, whose variables belong to the layer that they are in.
@@ -42,10 +42,10 @@ class Layer:
 
     Attributes:
         name: Its scope.
-        output_shape: Of its convolution, product or normalization, for one example.
-        parameters: Trainable ones.
-        multiply_adds: For one example.
-        receptive_field: Height and width; None for what depends on no image.
+        output_shape: Output of its convolution, product or normalization, for one example.
+        parameters: Number of trainable parameters.
+        multiply_adds: Multiply-adds for one example.
+        receptive_field: Height and width; None for what does not depend on an image.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Analysis:
 
     Attributes:
         name: The network.
-        input_shape: Of one example.
+        input_shape: Shape of one example.
         layers: The layers that own variables.
     """
 
@@ -110,7 +110,7 @@ def describe(
     Args:
         name: Any network, of any plugin.
         image_size: Height and width of the input; that of the paper by default.
-        num_classes: Classes to tell apart; as many as the published network has by default.
+        num_classes: Number of classes; as many as the published network has by default.
         **kwargs: Further arguments of the network.
 
     Returns:
@@ -143,7 +143,7 @@ def describe(
 
 def _scoped(net: Any, scope: Any) -> Any:
     def build(*args: Any, **kwargs: Any) -> Any:
-        with slim.arg_scope(scope):
+        with arg_scope(scope):
             return net(*args, **kwargs)
 
     return build

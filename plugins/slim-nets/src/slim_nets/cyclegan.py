@@ -9,8 +9,10 @@ Networks", 2017, arXiv:1703.10593, appendix 7.2. Its discriminator is `pix2pix_d
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
+from slim_layers import conv2d, conv2d_transpose, instance_norm, l2_regularizer
 
-import slimcore as slim
+from slim_nets._network import network
+from slimcore import Scope, arg_scope
 from slimcore.errors import InputError, ShapeError
 
 
@@ -20,26 +22,26 @@ def cyclegan_arg_scope(
     instance_norm_epsilon: float = 0.001,
     weights_init_stddev: float = 0.02,
     weight_decay: float = 0.0,
-) -> slim.Scope:
+) -> Scope:
     """Returns the scope that the generator is built in.
 
     Args:
         instance_norm_center: Whether instance normalization has a beta.
         instance_norm_scale: Whether it has a gamma.
         instance_norm_epsilon: Added to the variance.
-        weights_init_stddev: Of the initial weights.
+        weights_init_stddev: Standard deviation of the initial weights.
         weight_decay: Factor of the L2 regularization loss of the weights.
     """
-    with slim.arg_scope(
-        [slim.conv2d],
-        normalizer_fn=slim.instance_norm,
+    with arg_scope(
+        [conv2d],
+        normalizer_fn=instance_norm,
         normalizer_params={
             "center": instance_norm_center,
             "scale": instance_norm_scale,
             "epsilon": instance_norm_epsilon,
         },
         weights_initializer=tf.compat.v1.random_normal_initializer(0, weights_init_stddev),
-        weights_regularizer=slim.l2_regularizer(weight_decay) if weight_decay > 0 else None,
+        weights_regularizer=l2_regularizer(weight_decay) if weight_decay > 0 else None,
     ) as scope:
         return scope
 
@@ -64,14 +66,14 @@ def cyclegan_upsample(
         align_corners: Whether bilinear resizing keeps the values in the corners.
 
     Raises:
-        InputError: The method is none of these.
+        InputError: The method is not one of these.
     """
     methods = ("conv2d_transpose", "nn_upsample_conv", "bilinear_upsample_conv")
     if method not in methods:
         raise InputError(f"cyclegan has no upsample method {method!r}; pass {', '.join(methods)}")
     with tf.compat.v1.variable_scope("upconv"):
         if method == "conv2d_transpose":
-            net = slim.conv2d_transpose(
+            net = conv2d_transpose(
                 net, num_outputs, kernel_size=[3, 3], stride=stride, padding="VALID"
             )
             return net[:, 1:, 1:, :]
@@ -81,24 +83,47 @@ def cyclegan_upsample(
             net = tf.raw_ops.ResizeNearestNeighbor(images=net, size=size)
         else:
             net = tf.raw_ops.ResizeBilinear(images=net, size=size, align_corners=align_corners)
-        return slim.conv2d(
-            _padded(net, 3, pad_mode), num_outputs, kernel_size=[3, 3], padding="VALID"
-        )
+        return conv2d(_padded(net, 3, pad_mode), num_outputs, kernel_size=[3, 3], padding="VALID")
 
 
-def _padded(net: tf.Tensor, kernel_size: int, mode: str = "REFLECT") -> tf.Tensor:
+def _padded(net: tf.Tensor, kernel_size: int | Sequence[int], mode: str = "REFLECT") -> tf.Tensor:
     """Pads a map so that a convolution without padding keeps its size."""
-    around = [(kernel_size - 1) // 2, kernel_size // 2]
-    return tf.pad(net, [[0, 0], around, around, [0, 0]], mode)
+    sizes = [kernel_size] * 2 if isinstance(kernel_size, int) else kernel_size
+    around = [[(size - 1) // 2, size // 2] for size in sizes]
+    return tf.pad(net, [[0, 0], *around, [0, 0]], mode)
 
 
+def _encoder(
+    images: tf.Tensor,
+    num_filters: int,
+    kernel_size: int | Sequence[int],
+    ends: dict[str, tf.Tensor],
+) -> tf.Tensor:
+    """Makes images four times smaller, with four times `num_filters` channels."""
+    with tf.compat.v1.variable_scope("input"):
+        net = ends["encoder_0"] = conv2d(_padded(images, 7), num_filters, [7, 7])
+    with tf.compat.v1.variable_scope("encoder"):
+        for number in (1, 2):
+            net = ends[f"encoder_{number}"] = conv2d(
+                _padded(net, kernel_size), num_filters * 2**number, kernel_size, stride=2
+            )
+    return net
+
+
+def _residual_block(net: tf.Tensor, kernel_size: int | Sequence[int]) -> tf.Tensor:
+    channels = net.shape[-1]
+    residual = conv2d(_padded(net, kernel_size), channels, kernel_size)
+    return net + conv2d(_padded(residual, kernel_size), channels, kernel_size, activation_fn=None)
+
+
+@network(image_size=256)
 def cyclegan_generator_resnet(
     images: tf.Tensor,
-    arg_scope_fn: Callable[[], slim.Scope] = cyclegan_arg_scope,
+    arg_scope_fn: Callable[[], Scope] = cyclegan_arg_scope,
     num_resnet_blocks: int = 6,
     num_filters: int = 64,
     upsample_fn: Callable[..., tf.Tensor] = cyclegan_upsample,
-    kernel_size: int = 3,
+    kernel_size: int | Sequence[int] = 3,
     tanh_linear_slope: float = 0.0,
     is_training: bool = False,
 ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
@@ -110,7 +135,7 @@ def cyclegan_generator_resnet(
         num_resnet_blocks: Residual blocks; 6 for 128x128 in the paper, 9 for 256x256.
         num_filters: Channels of the first layer and of the last map.
         upsample_fn: Makes maps larger; as `cyclegan_upsample`.
-        kernel_size: Of the convolutions inside.
+        kernel_size: Height and width of the kernels between the first layer and the last.
         tanh_linear_slope: Factor of the logits that are added to the result, to give it a gradient
             where it saturates.
         is_training: Accepted like that of other networks; nothing depends on it.
@@ -120,7 +145,7 @@ def cyclegan_generator_resnet(
         `resnet_block_0` and so on, `decoder1`, `decoder2`, `logits` and `predictions`.
 
     Raises:
-        ShapeError: The sizes are no multiples of 4.
+        ShapeError: The sizes are not multiples of 4.
     """
     del is_training
     images = tf.convert_to_tensor(images)
@@ -132,38 +157,20 @@ def cyclegan_generator_resnet(
         )
     scope = tf.compat.v1.variable_scope
     ends: dict[str, tf.Tensor] = {}
-    with (
-        slim.arg_scope(arg_scope_fn()),
-        slim.arg_scope([slim.conv2d], kernel_size=kernel_size, padding="VALID"),
-    ):
-        with scope("input"):
-            net = slim.conv2d(_padded(images, 7), num_filters, kernel_size=[7, 7])
-            ends["encoder_0"] = net
-        with scope("encoder"):
-            for number in (1, 2):
-                net = _padded(net, kernel_size)
-                net = slim.conv2d(net, num_filters * 2**number, stride=2)
-                ends[f"encoder_{number}"] = net
+    with arg_scope(arg_scope_fn()), arg_scope([conv2d], padding="VALID"):
+        net = _encoder(images, num_filters, kernel_size, ends)
         with scope("residual_blocks"):
             for number in range(num_resnet_blocks):
                 with scope(f"block_{number}"):
-                    residual = slim.conv2d(_padded(net, kernel_size), num_filters * 4)
-                    residual = slim.conv2d(
-                        _padded(residual, kernel_size), num_filters * 4, activation_fn=None
-                    )
-                    net += residual
-                ends[f"resnet_block_{number}"] = net
+                    net = ends[f"resnet_block_{number}"] = _residual_block(net, kernel_size)
         with scope("decoder"):
             for number in (1, 2):
                 with scope(f"decoder{number}"):
                     net = upsample_fn(net, num_outputs=num_filters * 2 // number, stride=[2, 2])
                 ends[f"decoder{number}"] = net
         with scope("output"):
-            logits = ends["logits"] = slim.conv2d(
+            logits = ends["logits"] = conv2d(
                 _padded(net, 7), shape[-1], [7, 7], activation_fn=None, normalizer_fn=None
             )
             net = ends["predictions"] = tf.tanh(logits) + logits * tanh_linear_slope
     return net, ends
-
-
-cyclegan_generator_resnet.default_image_size = 256

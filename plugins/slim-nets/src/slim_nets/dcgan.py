@@ -7,8 +7,9 @@ Adversarial Networks", 2015, arXiv:1511.06434: figure 1 is `generator`.
 from typing import Any
 
 import tensorflow as tf
+from slim_layers import batch_norm, conv2d, conv2d_transpose
 
-import slimcore as slim
+from slimcore import arg_scope
 from slimcore.errors import InputError, ShapeError
 
 
@@ -34,7 +35,7 @@ def discriminator(
         The logits [batch, 1], and the end points: `conv1` and so on, `logits`.
 
     Raises:
-        ShapeError: The images are no squares, or their size is no power of 2.
+        ShapeError: The images are not square, or their size is not a power of 2.
     """
     inputs = tf.convert_to_tensor(inputs)
     shape = inputs.shape
@@ -47,11 +48,11 @@ def discriminator(
     ends = {}
     with (
         tf.compat.v1.variable_scope(scope, "Discriminator", [inputs], reuse=reuse),
-        slim.arg_scope([slim.conv2d], activation_fn=tf.nn.leaky_relu),
+        arg_scope([conv2d], activation_fn=tf.nn.leaky_relu),
     ):
         net = inputs
         for number in range(1, size.bit_length()):
-            net = ends[f"conv{number}"] = slim.conv2d(
+            net = ends[f"conv{number}"] = conv2d(
                 net,
                 depth * 2 ** (number - 1),
                 kernel_size=4,
@@ -60,7 +61,7 @@ def discriminator(
                 # The paper leaves the layers at either end without normalization.
                 **(_normalized(is_training, fused_batch_norm) if number > 1 else {}),
             )
-        logits = slim.conv2d(net, 1, kernel_size=1, padding="VALID", activation_fn=None)
+        logits = conv2d(net, 1, kernel_size=1, padding="VALID", activation_fn=None)
         logits = ends["logits"] = tf.reshape(logits, [-1, 1])
     return logits, ends
 
@@ -92,7 +93,7 @@ def generator(
         end points: `deconv1` and so on, `logits`.
 
     Raises:
-        InputError: `final_size` is no power of 2, or below 8.
+        InputError: `final_size` is not a power of 2, or below 8.
         ShapeError: The inputs are not of rank 2.
     """
     inputs = tf.convert_to_tensor(inputs)
@@ -107,17 +108,17 @@ def generator(
     ends = {}
     with (
         tf.compat.v1.variable_scope(scope, "Generator", [inputs], reuse=reuse),
-        slim.arg_scope([slim.conv2d_transpose], kernel_size=4, stride=2),
+        arg_scope([conv2d_transpose], kernel_size=4, stride=2),
     ):
         net = inputs[:, tf.newaxis, tf.newaxis, :]
         for number in range(1, layers + 1):
             # From one position to 4x4, then twice as large each time.
-            kwargs = {"stride": 1, "padding": "VALID"} if number == 1 else {}
+            kwargs: dict[str, Any] = {"stride": 1, "padding": "VALID"} if number == 1 else {}
             kwargs |= normalized if number < layers else {"activation_fn": None}
-            net = ends[f"deconv{number}"] = slim.conv2d_transpose(
+            net = ends[f"deconv{number}"] = conv2d_transpose(
                 net, depth * 2 ** (layers - number), scope=f"deconv{number}", **kwargs
             )
-        logits = ends["logits"] = slim.conv2d(
+        logits = ends["logits"] = conv2d(
             net, num_outputs, kernel_size=1, padding="VALID", activation_fn=None, scope="logits"
         )
     return logits, ends
@@ -125,7 +126,7 @@ def generator(
 
 def _normalized(is_training: bool, fused: bool) -> dict[str, Any]:
     params = {"is_training": is_training, "zero_debias_moving_mean": True, "fused": fused}
-    return {"normalizer_fn": slim.batch_norm, "normalizer_params": params}
+    return {"normalizer_fn": batch_norm, "normalizer_params": params}
 
 
 def _is_power_of_2(size: int) -> bool:

@@ -6,8 +6,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-import slimcore as slim
 import slimcore.registry as registry
+from slimcore import arg_scope
 from slimcore.errors import InputError
 
 
@@ -22,7 +22,7 @@ def get_network_fn(
 
     Args:
         name: Any network, of any plugin: `slim list nets` shows them.
-        num_classes: Classes to tell apart; 0 or None for features.
+        num_classes: Number of classes; 0 or None for features.
         weight_decay: Factor of the L2 regularization loss of the weights.
         is_training: Whether dropout is on and batch normalization uses the batch; a call of the
             function may say otherwise.
@@ -47,11 +47,11 @@ def get_network_fn(
 
     @functools.wraps(net)
     def network_fn(images: Any, is_training: bool = training, **kwargs: Any) -> Any:
-        scope = slim.arg_scope(scope_fn(weight_decay=weight_decay)) if scope_fn else None
+        scope = arg_scope(scope_fn(weight_decay=weight_decay)) if scope_fn else None
         with scope or contextlib.nullcontext():
             return net(images, num_classes=num_classes, is_training=is_training, **kwargs)
 
-    # Tools shall show this function's own arguments: num_classes is settled.
+    # Tools should show this function's own arguments: num_classes is settled.
     del network_fn.__wrapped__
     network_fn.__name__ = network_fn.__qualname__ = name
     return network_fn

@@ -10,12 +10,14 @@ and widths are in `i3d_utils` and `inception_v1`.
 from collections.abc import Callable
 
 import tensorflow as tf
+from slim_layers import batch_norm, conv3d, dropout, max_pool3d, softmax
 
-import slimcore as slim
 from slim_nets._checks import check_classes, check_size
+from slim_nets._network import network
 from slim_nets._steps import run
 from slim_nets.i3d_utils import conv3d_spatiotemporal, video_arg_scope, video_head, video_steps
 from slim_nets.inception_utils import truncated_normal
+from slimcore import Scope, arg_scope
 
 
 def i3d_arg_scope(
@@ -24,7 +26,7 @@ def i3d_arg_scope(
     batch_norm_epsilon: float = 0.001,
     use_renorm: bool = False,
     separable_conv3d: bool = False,
-) -> slim.Scope:
+) -> Scope:
     """Returns the scope that `i3d` is built in.
 
     Args:
@@ -36,8 +38,8 @@ def i3d_arg_scope(
     """
     scope = video_arg_scope(weight_decay, batch_norm_decay, batch_norm_epsilon, renorm=use_renorm)
     with (
-        slim.arg_scope(scope),
-        slim.arg_scope([conv3d_spatiotemporal], separable=separable_conv3d) as scope,
+        arg_scope(scope),
+        arg_scope([conv3d_spatiotemporal], separable=separable_conv3d) as scope,
     ):
         return scope
 
@@ -61,19 +63,20 @@ def i3d_base(
     """
     with (
         tf.compat.v1.variable_scope(scope, "InceptionV1", [inputs]),
-        slim.arg_scope([slim.conv3d], weights_initializer=truncated_normal(0.01)),
-        slim.arg_scope([slim.conv3d, slim.max_pool3d], stride=1, padding="SAME"),
+        arg_scope([conv3d], weights_initializer=truncated_normal(0.01)),
+        arg_scope([conv3d, max_pool3d], stride=1, padding="SAME"),
     ):
         steps = video_steps(conv3d_spatiotemporal, first_temporal_kernel_size=7)
         return run("i3d", inputs, steps, final_endpoint)
 
 
+@network(image_size=224, arg_scope=i3d_arg_scope)
 def i3d(
     inputs: tf.Tensor,
     num_classes: int | None = 1000,
     dropout_keep_prob: float = 0.8,
     is_training: bool = True,
-    prediction_fn: Callable[..., tf.Tensor] = slim.softmax,
+    prediction_fn: Callable[..., tf.Tensor] = softmax,
     spatial_squeeze: bool = True,
     reuse: bool | None = None,
     scope: str = "InceptionV1",
@@ -82,7 +85,7 @@ def i3d(
 
     Args:
         inputs: Videos [batch, frames, height, width, channels]; 64 frames of 224x224 in the paper.
-        num_classes: Classes to tell apart; 0 or None returns the pooled features instead.
+        num_classes: Number of classes; 0 or None returns the pooled features instead.
         dropout_keep_prob: The share of features that dropout keeps.
         is_training: Whether dropout is on and batch normalization uses the batch.
         prediction_fn: Makes predictions of the logits.
@@ -96,18 +99,14 @@ def i3d(
 
     Raises:
         InputError: `num_classes` is negative.
-        ShapeError: The inputs are no videos; or too large to squeeze.
+        ShapeError: The inputs are not videos; or too large to squeeze.
     """
     check_classes("i3d", num_classes)
     check_size("i3d", inputs, smallest=1, frames=True)
     with (
         tf.compat.v1.variable_scope(scope, "InceptionV1", [inputs], reuse=reuse) as scope,
-        slim.arg_scope([slim.batch_norm, slim.dropout], is_training=is_training),
+        arg_scope([batch_norm, dropout], is_training=is_training),
     ):
         net, ends = i3d_base(inputs, scope=scope)
         net = video_head(net, ends, num_classes, dropout_keep_prob, prediction_fn, spatial_squeeze)
     return net, ends
-
-
-i3d.default_image_size = 224
-i3d.arg_scope = i3d_arg_scope

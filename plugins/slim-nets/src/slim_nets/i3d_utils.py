@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from slim_layers import avg_pool3d, batch_norm, conv3d, dropout, l2_regularizer, max_pool3d
 
-import slimcore as slim
 from slim_nets._heads import squeezed
 from slim_nets._steps import Step
 from slim_nets.inception_v1 import WIDTHS
+from slimcore import Scope, add_arg_scope, arg_scope
 
 Function = Callable[..., tf.Tensor] | None
 
@@ -31,13 +32,13 @@ def center_initializer() -> Callable[..., tf.Tensor]:
     ) -> tf.Tensor:
         del partition_info
         value = np.zeros(shape)
-        value[shape[0] // 2, 0, 0] = np.eye(*shape[3:])
+        value[shape[0] // 2, 0, 0] = np.eye(shape[3], shape[4])
         return tf.constant(value, dtype)
 
     return initialize
 
 
-@slim.add_arg_scope
+@add_arg_scope
 def conv3d_spatiotemporal(
     inputs: tf.Tensor,
     num_outputs: int,
@@ -60,10 +61,10 @@ def conv3d_spatiotemporal(
         kernel_size: Frames, height and width.
         stride: One number, or one for each of frames, height and width.
         padding: "SAME" or "VALID".
-        activation_fn: Of both convolutions.
-        normalizer_fn: Of the convolution in space; that in time has biases.
+        activation_fn: Activation of both convolutions.
+        normalizer_fn: Normalization of the convolution in space; the one in time has biases.
         normalizer_params: Further arguments of it.
-        weights_regularizer: Of all weights.
+        weights_regularizer: Regularizer for all weights.
         separable: Whether a kernel of several frames becomes two: in space, then in time
             (`<scope>/temporal`), which at first leaves frames as they are.
         data_format: "NDHWC" or "NCDHW".
@@ -72,7 +73,7 @@ def conv3d_spatiotemporal(
     strides = [stride] * 3 if isinstance(stride, int) else list(stride)
     frames, height, width = kernel_size
     apart = separable and frames > 1
-    net = slim.conv3d(
+    net = conv3d(
         inputs,
         num_outputs,
         [1, height, width] if apart else [frames, height, width],
@@ -87,7 +88,7 @@ def conv3d_spatiotemporal(
     )
     if not apart:
         return net
-    return slim.conv3d(
+    return conv3d(
         net,
         num_outputs,
         [frames, 1, 1],
@@ -102,7 +103,7 @@ def conv3d_spatiotemporal(
     )
 
 
-@slim.add_arg_scope
+@add_arg_scope
 def inception_block_v1_3d(
     inputs: tf.Tensor,
     num_outputs_0_0a: int,
@@ -142,16 +143,16 @@ def inception_block_v1_3d(
 
     with tf.compat.v1.variable_scope(scope):
         with tf.compat.v1.variable_scope("Branch_0"):
-            net = slim.conv3d(inputs, num_outputs_0_0a, [1, 1, 1], scope="Conv2d_0a_1x1")
+            net = conv3d(inputs, num_outputs_0_0a, [1, 1, 1], scope="Conv2d_0a_1x1")
             outputs.append(gated(net, "Conv2d_0a_1x1"))
         for branch, inner, outer in reductions:
             with tf.compat.v1.variable_scope(branch):
-                net = slim.conv3d(inputs, inner, [1, 1, 1], scope="Conv2d_0a_1x1")
+                net = conv3d(inputs, inner, [1, 1, 1], scope="Conv2d_0a_1x1")
                 net = conv3d_spatiotemporal(net, outer, cube, scope="Conv2d_0b_3x3")
                 outputs.append(gated(net, "Conv2d_0b_3x3"))
         with tf.compat.v1.variable_scope("Branch_3"):
-            net = slim.max_pool3d(inputs, cube, scope="MaxPool_0a_3x3")
-            net = slim.conv3d(net, num_outputs_3_0b, [1, 1, 1], scope="Conv2d_0b_1x1")
+            net = max_pool3d(inputs, cube, scope="MaxPool_0a_3x3")
+            net = conv3d(net, num_outputs_3_0b, [1, 1, 1], scope="Conv2d_0b_1x1")
             outputs.append(gated(net, "Conv2d_0b_1x1"))
         return tf.concat(outputs, 1 if data_format == "NCDHW" else -1)
 
@@ -181,7 +182,7 @@ def video_steps(
 
     def conv(
         name: str, layer: Callable[..., tf.Tensor], channels: int, *kernel: int, **kwargs: Any
-    ):
+    ) -> Step:
         def apply(net: tf.Tensor) -> tf.Tensor:
             net = layer(net, depth(channels), list(kernel), scope=name, **kwargs)
             gate = gating(name)
@@ -190,13 +191,19 @@ def video_steps(
         return Step(name, apply)
 
     def pool(name: str, size: Sequence[int], stride: Sequence[int]) -> Step:
-        return Step(name, lambda net: slim.max_pool3d(net, size, stride=stride, scope=name))
+        return Step(name, lambda net: max_pool3d(net, size, stride=stride, scope=name))
 
     def mixed(name: str) -> Step:
         def apply(net: tf.Tensor) -> tf.Tensor:
+            one, three_in, three, five_in, five, pooled = map(depth, WIDTHS[name])
             return inception_block_v1_3d(
                 net,
-                *map(depth, WIDTHS[name]),
+                one,
+                three_in,
+                three,
+                five_in,
+                five,
+                pooled,
                 temporal_kernel_size=3 if temporal(name) else 1,
                 self_gating_fn=gating(name),
                 scope=name,
@@ -208,7 +215,7 @@ def video_steps(
     return [
         conv("Conv2d_1a_7x7", first, 64, first_temporal_kernel_size, 7, 7, stride=2),
         pool("MaxPool_2a_3x3", [1, 3, 3], [1, 2, 2]),
-        conv("Conv2d_2b_1x1", slim.conv3d, 64, 1, 1, 1),
+        conv("Conv2d_2b_1x1", conv3d, 64, 1, 1, 1),
         conv("Conv2d_2c_3x3", conv3d_spatiotemporal, 192, frames, 3, 3),
         pool("MaxPool_3a_3x3", [1, 3, 3], [1, 2, 2]),
         mixed("Mixed_3b"),
@@ -234,7 +241,7 @@ def video_head(
     Args:
         net: The last map [batch, frames, height, width, channels].
         ends: The end points, which gain `Logits` and `Predictions`.
-        num_classes: Classes to tell apart; 0 or None stops after the pool.
+        num_classes: Number of classes; 0 or None stops after the pool.
         dropout_keep_prob: The share of features that dropout keeps.
         prediction_fn: Makes predictions of the logits.
         spatial_squeeze: Whether logits [batch, 1, 1, classes] become [batch, classes].
@@ -244,11 +251,11 @@ def video_head(
     """
     with tf.compat.v1.variable_scope("Logits"):
         window = reduced_kernel_size_3d(net, [2, 7, 7])
-        net = slim.avg_pool3d(net, window, stride=1, padding="VALID", scope="AvgPool_0a_7x7")
+        net = avg_pool3d(net, window, stride=1, padding="VALID", scope="AvgPool_0a_7x7")
         if not num_classes:
             return net
-        net = slim.dropout(net, dropout_keep_prob, scope="Dropout_0b")
-        logits = slim.conv3d(
+        net = dropout(net, dropout_keep_prob, scope="Dropout_0b")
+        logits = conv3d(
             net,
             num_classes,
             [1, 1, 1],
@@ -265,15 +272,18 @@ def video_head(
 
 
 def video_arg_scope(
-    weight_decay: float, batch_norm_decay: float, batch_norm_epsilon: float, **batch_norm: Any
-) -> slim.Scope:
+    weight_decay: float,
+    batch_norm_decay: float,
+    batch_norm_epsilon: float,
+    **batch_norm_kwargs: Any,
+) -> Scope:
     """Returns the scope that the video networks are built in.
 
     Args:
         weight_decay: Factor of the L2 regularization loss of the weights.
         batch_norm_decay: Decay of the moving averages.
         batch_norm_epsilon: Added to the variance.
-        **batch_norm: Further arguments of batch normalization.
+        **batch_norm_kwargs: Further arguments of batch normalization.
     """
     averages = ["moving_vars"]
     params = {
@@ -286,13 +296,13 @@ def video_arg_scope(
             "moving_mean": averages,
             "moving_variance": averages,
         },
-        **batch_norm,
+        **batch_norm_kwargs,
     }
-    with slim.arg_scope(
-        [slim.conv3d, conv3d_spatiotemporal],
-        weights_regularizer=slim.l2_regularizer(weight_decay),
+    with arg_scope(
+        [conv3d, conv3d_spatiotemporal],
+        weights_regularizer=l2_regularizer(weight_decay),
         activation_fn=tf.nn.relu,
-        normalizer_fn=slim.batch_norm,
+        normalizer_fn=batch_norm,
         normalizer_params=params,
     ) as scope:
         return scope

@@ -9,14 +9,26 @@ Inception v3, and the last block (`Block8`) has no activation.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
+from slim_layers import (
+    avg_pool2d,
+    batch_norm,
+    conv2d,
+    dropout,
+    fully_connected,
+    l2_regularizer,
+    max_pool2d,
+    repeat,
+)
 
-import slimcore as slim
 from slim_nets._checks import check_classes, check_size, check_stride
+from slim_nets._network import network
 from slim_nets._steps import Step, after, avg_pool, branch_outputs, conv, max_pool, mixed, run
 from slim_nets.inception_utils import flat_aux_head, flat_head
 from slim_nets.inception_v3 import stem, tail_of_stem
+from slimcore import Scope, arg_scope
 from slimcore.errors import InputError
 
 Activation = Callable[..., tf.Tensor] | None
@@ -93,7 +105,7 @@ def _block(
     reuse: bool | None,
 ) -> tf.Tensor:
     with tf.compat.v1.variable_scope(scope, default_scope, [net], reuse=reuse):
-        up = slim.conv2d(
+        up = conv2d(
             tf.concat(branch_outputs(net, branches), -1),
             net.shape[-1],
             [1, 1],
@@ -147,28 +159,27 @@ def inception_resnet_v2_base(
             f"inception_resnet_v2 has no {final_endpoint} at output_stride=8; pass 16, or "
             "final_endpoint='PreAuxLogits'"
         )
-    layers = [slim.conv2d, slim.max_pool2d, slim.avg_pool2d]
     with (
         tf.compat.v1.variable_scope(scope, "InceptionResnetV2", [inputs]),
-        slim.arg_scope(layers, stride=1, padding="SAME"),
+        arg_scope([conv2d, max_pool2d, avg_pool2d], stride=1, padding="SAME"),
     ):
         steps = _steps(output_stride == 8, padding, activation_fn)
         return run("inception_resnet_v2", inputs, steps, final_endpoint)
 
 
 def _steps(dilated: bool, padding: str, activation_fn: Activation) -> list[Step]:
-    halve = {"stride": 2, "padding": padding}
+    halve: dict[str, Any] = {"stride": 2, "padding": padding}
     to_17 = {**halve, "stride": 1 if dilated else 2}
 
     def blocks35(net: tf.Tensor) -> tf.Tensor:
-        return slim.repeat(net, 10, block35, scale=0.17, activation_fn=activation_fn)
+        return repeat(net, 10, block35, scale=0.17, activation_fn=activation_fn)
 
     def blocks17(net: tf.Tensor) -> tf.Tensor:
-        with slim.arg_scope([slim.conv2d], rate=2 if dilated else 1):
-            return slim.repeat(net, 20, block17, scale=0.10, activation_fn=activation_fn)
+        with arg_scope([conv2d], rate=2 if dilated else 1):
+            return repeat(net, 20, block17, scale=0.10, activation_fn=activation_fn)
 
     def blocks8(net: tf.Tensor) -> tf.Tensor:
-        net = slim.repeat(net, 9, block8, scale=0.20, activation_fn=activation_fn)
+        net = repeat(net, 9, block8, scale=0.20, activation_fn=activation_fn)
         return block8(net, activation_fn=None)
 
     mixed_6a = mixed(
@@ -203,6 +214,46 @@ def _steps(dilated: bool, padding: str, activation_fn: Activation) -> list[Step]
     ]
 
 
+def inception_resnet_v2_arg_scope(
+    weight_decay: float = 0.00004,
+    batch_norm_decay: float = 0.9997,
+    batch_norm_epsilon: float = 0.001,
+    activation_fn: Activation = tf.nn.relu,
+    batch_norm_updates_collections: str | None = tf.compat.v1.GraphKeys.UPDATE_OPS,
+    batch_norm_scale: bool = False,
+) -> Scope:
+    """Returns the scope that `inception_resnet_v2` is built in.
+
+    Args:
+        weight_decay: Factor of the L2 regularization loss of weights and biases.
+        batch_norm_decay: Decay of the moving averages.
+        batch_norm_epsilon: Added to the variance.
+        activation_fn: Activation of the convolutions.
+        batch_norm_updates_collections: Collects the updates of the moving averages; None makes
+            them part of the forward pass.
+        batch_norm_scale: Whether batch normalization has a gamma.
+    """
+    batch_norm_params = {
+        "decay": batch_norm_decay,
+        "epsilon": batch_norm_epsilon,
+        "updates_collections": batch_norm_updates_collections,
+        "fused": None,
+        "scale": batch_norm_scale,
+    }
+    decay = l2_regularizer(weight_decay)
+    with (
+        arg_scope([conv2d, fully_connected], weights_regularizer=decay, biases_regularizer=decay),
+        arg_scope(
+            [conv2d],
+            activation_fn=activation_fn,
+            normalizer_fn=batch_norm,
+            normalizer_params=batch_norm_params,
+        ) as scope,
+    ):
+        return scope
+
+
+@network(image_size=299, arg_scope=inception_resnet_v2_arg_scope)
 def inception_resnet_v2(
     inputs: tf.Tensor,
     num_classes: int | None = 1001,
@@ -218,7 +269,7 @@ def inception_resnet_v2(
     Args:
         inputs: Images [batch, height, width, channels]; 299x299 in the paper, and at least
             107x107, or 75x75 without the auxiliary classifier.
-        num_classes: Classes to tell apart; 0 or None returns the pooled features instead.
+        num_classes: Number of classes; 0 or None returns the pooled features instead.
         is_training: Whether dropout is on and batch normalization uses the batch.
         dropout_keep_prob: The share of features that dropout keeps.
         reuse: Whether the variables exist already.
@@ -235,60 +286,15 @@ def inception_resnet_v2(
         ShapeError: The images are too small.
     """
     check_classes("inception_resnet_v2", num_classes)
-    with_aux = bool(create_aux_logits and num_classes)
+    with_aux = create_aux_logits and num_classes
     check_size("inception_resnet_v2", inputs, smallest=107 if with_aux else 75)
     with (
         tf.compat.v1.variable_scope(scope, "InceptionResnetV2", [inputs], reuse=reuse) as scope,
-        slim.arg_scope([slim.batch_norm, slim.dropout], is_training=is_training),
+        arg_scope([batch_norm, dropout], is_training=is_training),
     ):
         net, ends = inception_resnet_v2_base(inputs, scope=scope, activation_fn=activation_fn)
-        if with_aux:
+        if create_aux_logits and num_classes:
             scopes = ("Conv2d_1a_3x3", "Conv2d_1b_1x1", "Conv2d_2a_5x5", "Logits")
             ends["AuxLogits"] = flat_aux_head(ends["PreAuxLogits"], num_classes, scopes)
         net = flat_head(net, ends, num_classes, dropout_keep_prob, "AvgPool_1a_8x8")
     return net, ends
-
-
-def inception_resnet_v2_arg_scope(
-    weight_decay: float = 0.00004,
-    batch_norm_decay: float = 0.9997,
-    batch_norm_epsilon: float = 0.001,
-    activation_fn: Activation = tf.nn.relu,
-    batch_norm_updates_collections: str | None = tf.compat.v1.GraphKeys.UPDATE_OPS,
-    batch_norm_scale: bool = False,
-) -> slim.Scope:
-    """Returns the scope that `inception_resnet_v2` is built in.
-
-    Args:
-        weight_decay: Factor of the L2 regularization loss of weights and biases.
-        batch_norm_decay: Decay of the moving averages.
-        batch_norm_epsilon: Added to the variance.
-        activation_fn: Of the convolutions.
-        batch_norm_updates_collections: Collects the updates of the moving averages; None makes
-            them part of the forward pass.
-        batch_norm_scale: Whether batch normalization has a gamma.
-    """
-    batch_norm_params = {
-        "decay": batch_norm_decay,
-        "epsilon": batch_norm_epsilon,
-        "updates_collections": batch_norm_updates_collections,
-        "fused": None,
-        "scale": batch_norm_scale,
-    }
-    decay = slim.l2_regularizer(weight_decay)
-    with (
-        slim.arg_scope(
-            [slim.conv2d, slim.fully_connected], weights_regularizer=decay, biases_regularizer=decay
-        ),
-        slim.arg_scope(
-            [slim.conv2d],
-            activation_fn=activation_fn,
-            normalizer_fn=slim.batch_norm,
-            normalizer_params=batch_norm_params,
-        ) as scope,
-    ):
-        return scope
-
-
-inception_resnet_v2.default_image_size = 299
-inception_resnet_v2.arg_scope = inception_resnet_v2_arg_scope

@@ -4,8 +4,18 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
+from slim_layers import (
+    avg_pool2d,
+    batch_norm,
+    conv2d,
+    dropout,
+    flatten,
+    fully_connected,
+    l2_regularizer,
+    variance_scaling_initializer,
+)
 
-import slimcore as slim
+from slimcore import Scope, arg_scope
 
 
 def inception_arg_scope(
@@ -20,7 +30,7 @@ def inception_arg_scope(
     batch_norm_var_collection: str | None = "moving_vars",
     updates_collections: str | None = tf.compat.v1.GraphKeys.UPDATE_OPS,
     use_fused_batchnorm: bool | None = None,
-) -> slim.Scope:
+) -> Scope:
     """Returns the scope that the Inception networks are built in.
 
     Args:
@@ -28,7 +38,7 @@ def inception_arg_scope(
         use_batch_norm: Whether convolutions are normalized; they have biases otherwise.
         batch_norm_decay: Decay of the moving averages.
         batch_norm_epsilon: Added to the variance.
-        activation_fn: Of the convolutions.
+        activation_fn: Activation of the convolutions.
         batch_norm_updates_collections: Collects the updates of the moving averages; None makes
             them part of the forward pass.
         batch_norm_scale: Whether batch normalization has a gamma.
@@ -43,7 +53,7 @@ def inception_arg_scope(
     normalizer: dict[str, Any] = {}
     if use_batch_norm:
         normalizer = {
-            "normalizer_fn": slim.batch_norm,
+            "normalizer_fn": batch_norm,
             "normalizer_params": {
                 "decay": batch_norm_decay,
                 "epsilon": batch_norm_epsilon,
@@ -59,13 +69,13 @@ def inception_arg_scope(
             },
         }
     with (
-        slim.arg_scope(
-            [slim.conv2d, slim.fully_connected],
-            weights_regularizer=slim.l2_regularizer(weight_decay),
+        arg_scope(
+            [conv2d, fully_connected],
+            weights_regularizer=l2_regularizer(weight_decay),
         ),
-        slim.arg_scope(
-            [slim.conv2d],
-            weights_initializer=slim.variance_scaling_initializer(),
+        arg_scope(
+            [conv2d],
+            weights_initializer=variance_scaling_initializer(),
             activation_fn=activation_fn,
             **normalizer,
         ) as scope,
@@ -91,7 +101,7 @@ def flat_head(
         net: The last map.
         ends: The end points, which gain `global_pool`, `PreLogitsFlatten`, `Logits` and
             `Predictions`.
-        num_classes: Classes to tell apart; 0 or None stops after the pool.
+        num_classes: Number of classes; 0 or None stops after the pool.
         dropout_keep_prob: The share of features that dropout keeps.
         pool_scope: Scope of the pool.
 
@@ -102,9 +112,9 @@ def flat_head(
         net = ends["global_pool"] = _averaged(net, pool_scope)
         if not num_classes:
             return net
-        net = slim.dropout(net, dropout_keep_prob, scope="Dropout_1b")
-        net = ends["PreLogitsFlatten"] = slim.flatten(net, scope="PreLogitsFlatten")
-        logits = ends["Logits"] = slim.fully_connected(
+        net = dropout(net, dropout_keep_prob, scope="Dropout_1b")
+        net = ends["PreLogitsFlatten"] = flatten(net, scope="PreLogitsFlatten")
+        logits = ends["Logits"] = fully_connected(
             net, num_classes, activation_fn=None, scope="Logits"
         )
         ends["Predictions"] = tf.nn.softmax(logits, name="Predictions")
@@ -114,7 +124,7 @@ def flat_head(
 def _averaged(net: tf.Tensor, scope: str) -> tf.Tensor:
     kernel = net.shape[1:3]
     if kernel.is_fully_defined():
-        return slim.avg_pool2d(net, kernel, padding="VALID", scope=scope)
+        return avg_pool2d(net, kernel, padding="VALID", scope=scope)
     return tf.reduce_mean(net, [1, 2], keepdims=True, name="global_pool")
 
 
@@ -125,8 +135,8 @@ def flat_aux_head(
 
     Args:
         net: The map in the middle of the network, of static size.
-        num_classes: Classes to tell apart.
-        scopes: Of the pool, the two convolutions and the dense layer.
+        num_classes: Number of classes.
+        scopes: Scopes of the pool, the two convolutions and the dense layer.
         depth: Outputs of the second convolution.
 
     Returns:
@@ -134,7 +144,7 @@ def flat_aux_head(
     """
     pool, reduce, cover, dense = scopes
     with tf.compat.v1.variable_scope("AuxLogits"):
-        net = slim.avg_pool2d(net, [5, 5], stride=3, padding="VALID", scope=pool)
-        net = slim.conv2d(net, 128, [1, 1], scope=reduce)
-        net = slim.conv2d(net, depth, net.shape[1:3], padding="VALID", scope=cover)
-        return slim.fully_connected(slim.flatten(net), num_classes, activation_fn=None, scope=dense)
+        net = avg_pool2d(net, [5, 5], stride=3, padding="VALID", scope=pool)
+        net = conv2d(net, 128, [1, 1], scope=reduce)
+        net = conv2d(net, depth, net.shape[1:3], padding="VALID", scope=cover)
+        return fully_connected(flatten(net), num_classes, activation_fn=None, scope=dense)

@@ -9,12 +9,14 @@ right half of its table 1.
 from collections.abc import Callable
 
 import tensorflow as tf
+from slim_layers import batch_norm, conv2d, dropout, fully_connected, max_pool2d, softmax
 
-import slimcore as slim
 from slim_nets._checks import check_classes, check_size
 from slim_nets._heads import classified, pooled
+from slim_nets._network import network
 from slim_nets._steps import Step, conv, max_pool, mixed, run
 from slim_nets.inception_utils import inception_arg_scope, truncated_normal
+from slimcore import arg_scope
 
 # Outputs of 1x1 | 1x1 before 3x3, 3x3 | 1x1 before "5x5", "5x5" | 1x1 after the pool. As in the
 # published checkpoints, the convolution called 5x5 in the paper is one of 3x3.
@@ -82,21 +84,23 @@ def inception_v1_base(
     """
     with (
         tf.compat.v1.variable_scope(scope, "InceptionV1", [inputs]),
-        slim.arg_scope(
-            [slim.conv2d, slim.fully_connected], weights_initializer=truncated_normal(0.01)
-        ),
-        slim.arg_scope([slim.conv2d, slim.max_pool2d], stride=1, padding="SAME"),
+        arg_scope([conv2d, fully_connected], weights_initializer=truncated_normal(0.01)),
+        arg_scope([conv2d, max_pool2d], stride=1, padding="SAME"),
     ):
         steps = [*ROOT, *BODY] if include_root_block else BODY
         return run("inception_v1", inputs, steps, final_endpoint)
 
 
+inception_v1_arg_scope = inception_arg_scope
+
+
+@network(image_size=224, arg_scope=inception_v1_arg_scope)
 def inception_v1(
     inputs: tf.Tensor,
     num_classes: int | None = 1000,
     is_training: bool = True,
     dropout_keep_prob: float = 0.8,
-    prediction_fn: Callable[..., tf.Tensor] = slim.softmax,
+    prediction_fn: Callable[..., tf.Tensor] = softmax,
     spatial_squeeze: bool = True,
     reuse: bool | None = None,
     scope: str = "InceptionV1",
@@ -106,7 +110,7 @@ def inception_v1(
 
     Args:
         inputs: Images [batch, height, width, channels]; 224x224 in the paper.
-        num_classes: Classes to tell apart; 0 or None returns the pooled features instead.
+        num_classes: Number of classes; 0 or None returns the pooled features instead.
         is_training: Whether dropout is on and batch normalization uses the batch.
         dropout_keep_prob: The share of features that dropout keeps.
         prediction_fn: Makes predictions of the logits.
@@ -128,20 +132,15 @@ def inception_v1(
     check_size("inception_v1", inputs, smallest=1)
     with (
         tf.compat.v1.variable_scope(scope, "InceptionV1", [inputs], reuse=reuse) as scope,
-        slim.arg_scope([slim.batch_norm, slim.dropout], is_training=is_training),
+        arg_scope([batch_norm, dropout], is_training=is_training),
     ):
         net, ends = inception_v1_base(inputs, scope=scope)
         with tf.compat.v1.variable_scope("Logits"):
-            net = pooled(net, ends, global_pool, "AvgPool_0a_7x7", "AvgPool_0a_7x7")
+            net = pooled(net, ends, global_pool, "AvgPool_0a_7x7", "AvgPool_0a_7x7", stride=1)
             if not num_classes:
                 return net, ends
-            net = slim.dropout(net, dropout_keep_prob, scope="Dropout_0b")
+            net = dropout(net, dropout_keep_prob, scope="Dropout_0b")
             logits = classified(
                 net, ends, num_classes, prediction_fn, spatial_squeeze, "Conv2d_0c_1x1"
             )
     return logits, ends
-
-
-inception_v1_arg_scope = inception_arg_scope
-inception_v1.default_image_size = 224
-inception_v1.arg_scope = inception_v1_arg_scope

@@ -10,12 +10,22 @@ Internal Covariate Shift", 2015, arXiv:1502.03167: `WIDTHS` and `REDUCTIONS` are
 from collections.abc import Callable
 
 import tensorflow as tf
+from slim_layers import (
+    avg_pool2d,
+    batch_norm,
+    conv2d,
+    dropout,
+    max_pool2d,
+    separable_conv2d,
+    softmax,
+)
 
-import slimcore as slim
 from slim_nets._checks import check_classes, check_multiplier, check_size
 from slim_nets._heads import classified, pooled
+from slim_nets._network import network
 from slim_nets._steps import Step, avg_pool, conv, max_pool, mixed, run
 from slim_nets.inception_utils import inception_arg_scope, truncated_normal
+from slimcore import arg_scope
 from slimcore.errors import InputError
 
 # Outputs of 1x1 | 1x1 before 3x3, 3x3 | 1x1 before the double 3x3, each 3x3 | 1x1 after the pool.
@@ -79,11 +89,12 @@ def inception_v2_base(
     steps += [_mixed(f"Mixed_{name}", depth, axis) for name in ("3b", "3c", "4a")]
     steps += [_mixed(f"Mixed_{name}", depth, axis) for name in ("4b", "4c", "4d", "4e", "5a")]
     steps += [_mixed(f"Mixed_{name}", depth, axis) for name in ("5b", "5c")]
-    layers = [slim.conv2d, slim.max_pool2d, slim.avg_pool2d]
     with (
         tf.compat.v1.variable_scope(scope, "InceptionV2", [inputs]),
-        slim.arg_scope(layers, stride=1, padding="SAME", data_format=data_format),
-        slim.arg_scope([slim.batch_norm], data_format=data_format),
+        arg_scope(
+            [conv2d, max_pool2d, avg_pool2d], stride=1, padding="SAME", data_format=data_format
+        ),
+        arg_scope([batch_norm], data_format=data_format),
     ):
         return run("inception_v2", inputs, steps, final_endpoint)
 
@@ -93,7 +104,7 @@ def _root(depth: Callable[[int], int], use_separable_conv: bool) -> list[Step]:
     if use_separable_conv:
         first["depth_multiplier"] = min(int(depth(64) / 3), 8)
         first["padding"] = "SAME"
-        first["layer"] = slim.separable_conv2d
+        first["layer"] = separable_conv2d
     return [
         conv("Conv2d_1a_7x7", depth(64), **first),
         max_pool("MaxPool_2a_3x3", stride=2),
@@ -134,6 +145,10 @@ def _mixed(name: str, depth: Callable[[int], int], axis: int) -> Step:
     )
 
 
+inception_v2_arg_scope = inception_arg_scope
+
+
+@network(image_size=224, arg_scope=inception_v2_arg_scope)
 def inception_v2(
     inputs: tf.Tensor,
     num_classes: int | None = 1000,
@@ -141,7 +156,7 @@ def inception_v2(
     dropout_keep_prob: float = 0.8,
     min_depth: int = 16,
     depth_multiplier: float = 1.0,
-    prediction_fn: Callable[..., tf.Tensor] = slim.softmax,
+    prediction_fn: Callable[..., tf.Tensor] = softmax,
     spatial_squeeze: bool = True,
     reuse: bool | None = None,
     scope: str = "InceptionV2",
@@ -151,7 +166,7 @@ def inception_v2(
 
     Args:
         inputs: Images [batch, height, width, channels]; 224x224 in the paper.
-        num_classes: Classes to tell apart; 0 or None returns the pooled features instead.
+        num_classes: Number of classes; 0 or None returns the pooled features instead.
         is_training: Whether dropout is on and batch normalization uses the batch.
         dropout_keep_prob: The share of features that dropout keeps.
         min_depth: The least number of channels of a layer.
@@ -175,7 +190,7 @@ def inception_v2(
     check_size("inception_v2", inputs, smallest=1)
     with (
         tf.compat.v1.variable_scope(scope, "InceptionV2", [inputs], reuse=reuse) as scope,
-        slim.arg_scope([slim.batch_norm, slim.dropout], is_training=is_training),
+        arg_scope([batch_norm, dropout], is_training=is_training),
     ):
         net, ends = inception_v2_base(
             inputs, min_depth=min_depth, depth_multiplier=depth_multiplier, scope=scope
@@ -184,14 +199,9 @@ def inception_v2(
             net = pooled(net, ends, global_pool, "AvgPool_1a_7x7", "AvgPool_1a")
             if not num_classes:
                 return net, ends
-            net = slim.dropout(net, dropout_keep_prob, scope="Dropout_1b")
+            net = dropout(net, dropout_keep_prob, scope="Dropout_1b")
             ends["PreLogits"] = net
             logits = classified(
                 net, ends, num_classes, prediction_fn, spatial_squeeze, "Conv2d_1c_1x1"
             )
     return logits, ends
-
-
-inception_v2_arg_scope = inception_arg_scope
-inception_v2.default_image_size = 224
-inception_v2.arg_scope = inception_v2_arg_scope

@@ -9,14 +9,17 @@ shared with Inception v4 and Inception-ResNet v2.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
+from slim_layers import avg_pool2d, batch_norm, conv2d, dropout, max_pool2d, softmax
 
-import slimcore as slim
 from slim_nets._checks import check_classes, check_multiplier, check_size
 from slim_nets._heads import classified, pooled, reduced_kernel_size, squeezed
+from slim_nets._network import network
 from slim_nets._steps import Step, avg_pool, conv, fork, max_pool, mixed, run
 from slim_nets.inception_utils import inception_arg_scope, truncated_normal
+from slimcore import arg_scope
 
 Depth = Callable[[int], int]
 
@@ -65,10 +68,9 @@ def inception_v3_base(
         _mixed_7("Mixed_7b", depth),
         _mixed_7("Mixed_7c", depth),
     ]
-    layers = [slim.conv2d, slim.max_pool2d, slim.avg_pool2d]
     with (
         tf.compat.v1.variable_scope(scope, "InceptionV3", [inputs]),
-        slim.arg_scope(layers, stride=1, padding="SAME"),
+        arg_scope([conv2d, max_pool2d, avg_pool2d], stride=1, padding="SAME"),
     ):
         return run("inception_v3", inputs, steps, final_endpoint)
 
@@ -111,7 +113,7 @@ def _mixed_5(name: str, depth: Depth, projection: int) -> Step:
 
 
 def _mixed_6a(depth: Depth) -> Step:
-    halve = {"stride": 2, "padding": "VALID"}
+    halve: dict[str, Any] = {"stride": 2, "padding": "VALID"}
     return mixed(
         "Mixed_6a",
         [conv("Conv2d_1a_1x1", depth(384), [3, 3], **halve)],
@@ -145,7 +147,7 @@ def _mixed_6(name: str, depth: Depth, width: int) -> Step:
 
 
 def _mixed_7a(depth: Depth) -> Step:
-    halve = {"stride": 2, "padding": "VALID"}
+    halve: dict[str, Any] = {"stride": 2, "padding": "VALID"}
     return mixed(
         "Mixed_7a",
         [conv("Conv2d_0a_1x1", depth(192)), conv("Conv2d_1a_3x3", depth(320), **halve)],
@@ -177,6 +179,10 @@ def _mixed_7(name: str, depth: Depth) -> Step:
     )
 
 
+inception_v3_arg_scope = inception_arg_scope
+
+
+@network(image_size=299, arg_scope=inception_v3_arg_scope)
 def inception_v3(
     inputs: tf.Tensor,
     num_classes: int | None = 1000,
@@ -184,7 +190,7 @@ def inception_v3(
     dropout_keep_prob: float = 0.8,
     min_depth: int = 16,
     depth_multiplier: float = 1.0,
-    prediction_fn: Callable[..., tf.Tensor] = slim.softmax,
+    prediction_fn: Callable[..., tf.Tensor] = softmax,
     spatial_squeeze: bool = True,
     reuse: bool | None = None,
     create_aux_logits: bool = True,
@@ -196,7 +202,7 @@ def inception_v3(
     Args:
         inputs: Images [batch, height, width, channels]; 299x299 in the paper, and at least
             107x107, or 75x75 without the auxiliary classifier.
-        num_classes: Classes to tell apart; 0 or None returns the pooled features instead.
+        num_classes: Number of classes; 0 or None returns the pooled features instead.
         is_training: Whether dropout is on and batch normalization uses the batch.
         dropout_keep_prob: The share of features that dropout keeps.
         min_depth: The least number of channels of a layer.
@@ -218,23 +224,23 @@ def inception_v3(
         ShapeError: The images are too small; or too large to squeeze.
     """
     check_classes("inception_v3", num_classes)
-    with_aux = bool(create_aux_logits and num_classes)
+    with_aux = create_aux_logits and num_classes
     check_size("inception_v3", inputs, smallest=107 if with_aux else 75)
     with (
         tf.compat.v1.variable_scope(scope, "InceptionV3", [inputs], reuse=reuse) as scope,
-        slim.arg_scope([slim.batch_norm, slim.dropout], is_training=is_training),
+        arg_scope([batch_norm, dropout], is_training=is_training),
     ):
         net, ends = inception_v3_base(
             inputs, min_depth=min_depth, depth_multiplier=depth_multiplier, scope=scope
         )
-        if with_aux:
+        if create_aux_logits and num_classes:
             widths = [max(int(d * depth_multiplier), min_depth) for d in (128, 768)]
             ends["AuxLogits"] = _aux_logits(ends["Mixed_6e"], num_classes, widths, spatial_squeeze)
         with tf.compat.v1.variable_scope("Logits"):
             net = pooled(net, ends, global_pool, "AvgPool_1a_8x8", "AvgPool_1a")
             if not num_classes:
                 return net, ends
-            net = slim.dropout(net, dropout_keep_prob, scope="Dropout_1b")
+            net = dropout(net, dropout_keep_prob, scope="Dropout_1b")
             ends["PreLogits"] = net
             logits = classified(
                 net, ends, num_classes, prediction_fn, spatial_squeeze, "Conv2d_1c_1x1"
@@ -247,12 +253,12 @@ def _aux_logits(
 ) -> tf.Tensor:
     with (
         tf.compat.v1.variable_scope("AuxLogits"),
-        slim.arg_scope([slim.conv2d, slim.avg_pool2d], stride=1, padding="SAME"),
+        arg_scope([conv2d, avg_pool2d], stride=1, padding="SAME"),
     ):
-        net = slim.avg_pool2d(net, [5, 5], stride=3, padding="VALID", scope="AvgPool_1a_5x5")
-        net = slim.conv2d(net, widths[0], [1, 1], scope="Conv2d_1b_1x1")
+        net = avg_pool2d(net, [5, 5], stride=3, padding="VALID", scope="AvgPool_1a_5x5")
+        net = conv2d(net, widths[0], [1, 1], scope="Conv2d_1b_1x1")
         kernel = reduced_kernel_size(net, [5, 5])
-        net = slim.conv2d(
+        net = conv2d(
             net,
             widths[1],
             kernel,
@@ -260,7 +266,7 @@ def _aux_logits(
             padding="VALID",
             scope=f"Conv2d_2a_{kernel[0]}x{kernel[1]}",
         )
-        logits = slim.conv2d(
+        logits = conv2d(
             net,
             num_classes,
             [1, 1],
@@ -270,8 +276,3 @@ def _aux_logits(
             scope="Conv2d_2b_1x1",
         )
         return squeezed(logits, "SpatialSqueeze") if spatial_squeeze else logits
-
-
-inception_v3_arg_scope = inception_arg_scope
-inception_v3.default_image_size = 299
-inception_v3.arg_scope = inception_v3_arg_scope

@@ -7,15 +7,19 @@ figures 4 to 6, `block_reduction_a` and `_b` are figures 7 (k=192, l=224, m=256,
 `inception_v4_base` is the table of layers; `inception_v4` adds the two classifiers.
 """
 
-import tensorflow as tf
+from typing import Any
 
-import slimcore as slim
+import tensorflow as tf
+from slim_layers import avg_pool2d, batch_norm, conv2d, dropout, max_pool2d
+
 from slim_nets._checks import check_classes, check_size
+from slim_nets._network import network
 from slim_nets._steps import Step, avg_pool, branch_outputs, conv, fork, max_pool, mixed, run
 from slim_nets.inception_utils import flat_aux_head, flat_head, inception_arg_scope
 from slim_nets.inception_v3 import stem
+from slimcore import arg_scope
 
-HALVE = {"stride": 2, "padding": "VALID"}
+HALVE: dict[str, Any] = {"stride": 2, "padding": "VALID"}
 
 STEM = [
     *stem(),
@@ -127,9 +131,8 @@ def _block(
     scope: str | None,
     reuse: bool | None,
 ) -> tf.Tensor:
-    layers = [slim.conv2d, slim.avg_pool2d, slim.max_pool2d]
     with (
-        slim.arg_scope(layers, stride=1, padding="SAME"),
+        arg_scope([conv2d, max_pool2d, avg_pool2d], stride=1, padding="SAME"),
         tf.compat.v1.variable_scope(scope, default_scope, [inputs], reuse=reuse),
     ):
         return tf.concat(branch_outputs(inputs, branches), -1)
@@ -161,14 +164,17 @@ def inception_v4_base(
         mixed("Mixed_7a", *REDUCTION_B),
         *(mixed(f"Mixed_7{letter}", *INCEPTION_C) for letter in "bcd"),
     ]
-    layers = [slim.conv2d, slim.max_pool2d, slim.avg_pool2d]
     with (
         tf.compat.v1.variable_scope(scope, "InceptionV4", [inputs]),
-        slim.arg_scope(layers, stride=1, padding="SAME"),
+        arg_scope([conv2d, max_pool2d, avg_pool2d], stride=1, padding="SAME"),
     ):
         return run("inception_v4", inputs, steps, final_endpoint)
 
 
+inception_v4_arg_scope = inception_arg_scope
+
+
+@network(image_size=299, arg_scope=inception_v4_arg_scope)
 def inception_v4(
     inputs: tf.Tensor,
     num_classes: int | None = 1001,
@@ -183,7 +189,7 @@ def inception_v4(
     Args:
         inputs: Images [batch, height, width, channels]; 299x299 in the paper, and at least
             107x107, or 75x75 without the auxiliary classifier.
-        num_classes: Classes to tell apart; 0 or None returns the pooled features instead.
+        num_classes: Number of classes; 0 or None returns the pooled features instead.
         is_training: Whether dropout is on and batch normalization uses the batch.
         dropout_keep_prob: The share of features that dropout keeps.
         reuse: Whether the variables exist already.
@@ -199,22 +205,16 @@ def inception_v4(
         ShapeError: The images are too small.
     """
     check_classes("inception_v4", num_classes)
-    with_aux = bool(create_aux_logits and num_classes)
+    with_aux = create_aux_logits and num_classes
     check_size("inception_v4", inputs, smallest=107 if with_aux else 75)
-    layers = [slim.conv2d, slim.max_pool2d, slim.avg_pool2d]
     with (
         tf.compat.v1.variable_scope(scope, "InceptionV4", [inputs], reuse=reuse) as scope,
-        slim.arg_scope([slim.batch_norm, slim.dropout], is_training=is_training),
+        arg_scope([batch_norm, dropout], is_training=is_training),
     ):
         net, ends = inception_v4_base(inputs, scope=scope)
-        with slim.arg_scope(layers, stride=1, padding="SAME"):
-            if with_aux:
+        with arg_scope([conv2d, max_pool2d, avg_pool2d], stride=1, padding="SAME"):
+            if create_aux_logits and num_classes:
                 scopes = ("AvgPool_1a_5x5", "Conv2d_1b_1x1", "Conv2d_2a", "Aux_logits")
                 ends["AuxLogits"] = flat_aux_head(ends["Mixed_6h"], num_classes, scopes)
             net = flat_head(net, ends, num_classes, dropout_keep_prob, "AvgPool_1a")
     return net, ends
-
-
-inception_v4_arg_scope = inception_arg_scope
-inception_v4.default_image_size = 299
-inception_v4.arg_scope = inception_v4_arg_scope

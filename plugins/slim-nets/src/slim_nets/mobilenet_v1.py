@@ -11,13 +11,15 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
+from slim_layers import batch_norm, conv2d, dropout, l2_regularizer, separable_conv2d, softmax
 
-import slimcore as slim
 from slim_nets._checks import check_classes, check_multiplier, check_size, check_stride
 from slim_nets._heads import classified, pooled
+from slim_nets._network import network
 from slim_nets._scopes import wrapped_partial
 from slim_nets._steps import Step, run
 from slim_nets.mobilenet._padding import fixed_padding
+from slimcore import Scope, arg_scope
 
 
 class Conv(NamedTuple):
@@ -36,7 +38,7 @@ class DepthSepConv(NamedTuple):
     depth: int
 
 
-MOBILENETV1_CONV_DEFS = [
+MOBILENETV1_CONV_DEFS: list[Conv | DepthSepConv] = [
     Conv(kernel=[3, 3], stride=2, depth=32),
     DepthSepConv(kernel=[3, 3], stride=1, depth=64),
     DepthSepConv(kernel=[3, 3], stride=2, depth=128),
@@ -79,7 +81,7 @@ def mobilenet_v1_base(
 
     Raises:
         InputError: There is no end point of this name; the multiplier is not positive; the output
-            stride is none of those.
+            stride is not one of those.
     """
     check_multiplier("mobilenet_v1", depth_multiplier)
     check_stride("mobilenet_v1", output_stride, (8, 16, 32))
@@ -95,7 +97,7 @@ def mobilenet_v1_base(
     padding = "VALID" if use_explicit_padding else "SAME"
     with (
         tf.compat.v1.variable_scope(scope, "MobilenetV1", [inputs]),
-        slim.arg_scope([slim.conv2d, slim.separable_conv2d], padding=padding),
+        arg_scope([conv2d, separable_conv2d], padding=padding),
     ):
         return run("mobilenet_v1", inputs, steps, final_endpoint)
 
@@ -112,10 +114,10 @@ def _layers(
         return fixed_padding(net, row.kernel, rate) if use_explicit_padding else net
 
     def conv(net: tf.Tensor) -> tf.Tensor:
-        return slim.conv2d(padded(net), depth, row.kernel, stride=stride, rate=rate, scope=name)
+        return conv2d(padded(net), depth, row.kernel, stride=stride, rate=rate, scope=name)
 
     def depthwise(net: tf.Tensor) -> tf.Tensor:
-        return slim.separable_conv2d(
+        return separable_conv2d(
             padded(net),
             None,
             row.kernel,
@@ -126,7 +128,7 @@ def _layers(
         )
 
     def pointwise(net: tf.Tensor) -> tf.Tensor:
-        return slim.conv2d(net, depth, [1, 1], stride=1, scope=f"{name}_pointwise")
+        return conv2d(net, depth, [1, 1], stride=1, scope=f"{name}_pointwise")
 
     name = f"Conv2d_{number}"
     if isinstance(row, Conv):
@@ -134,6 +136,57 @@ def _layers(
     return [Step(f"{name}_depthwise", depthwise), Step(f"{name}_pointwise", pointwise)]
 
 
+def mobilenet_v1_arg_scope(
+    is_training: bool | None = True,
+    weight_decay: float = 0.00004,
+    stddev: float = 0.09,
+    regularize_depthwise: bool = False,
+    batch_norm_decay: float = 0.9997,
+    batch_norm_epsilon: float = 0.001,
+    batch_norm_updates_collections: str | None = tf.compat.v1.GraphKeys.UPDATE_OPS,
+    normalizer_fn: Callable[..., tf.Tensor] | None = batch_norm,
+) -> Scope:
+    """Returns the scope that `mobilenet_v1` is built in.
+
+    Args:
+        is_training: Whether batch normalization uses the batch, where the network does not say
+            so; None leaves that to the scope around.
+        weight_decay: Factor of the L2 regularization loss of the weights.
+        stddev: Standard deviation of the initial weights.
+        regularize_depthwise: Whether depthwise weights decay too.
+        batch_norm_decay: Decay of the moving averages.
+        batch_norm_epsilon: Added to the variance.
+        batch_norm_updates_collections: Collects the updates of the moving averages; None makes
+            them part of the forward pass.
+        normalizer_fn: Normalization of the convolutions.
+    """
+    batch_norm_params: dict[str, Any] = {
+        "center": True,
+        "scale": True,
+        "decay": batch_norm_decay,
+        "epsilon": batch_norm_epsilon,
+        "updates_collections": batch_norm_updates_collections,
+    }
+    if is_training is not None:
+        batch_norm_params["is_training"] = is_training
+    decay = l2_regularizer(weight_decay)
+    with (
+        arg_scope(
+            [conv2d, separable_conv2d],
+            weights_initializer=tf.compat.v1.truncated_normal_initializer(stddev=stddev),
+            activation_fn=tf.nn.relu6,
+            normalizer_fn=normalizer_fn,
+        ),
+        arg_scope([batch_norm], **batch_norm_params),
+        arg_scope([conv2d], weights_regularizer=decay),
+        arg_scope(
+            [separable_conv2d], weights_regularizer=decay if regularize_depthwise else None
+        ) as scope,
+    ):
+        return scope
+
+
+@network(image_size=224, arg_scope=mobilenet_v1_arg_scope)
 def mobilenet_v1(
     inputs: tf.Tensor,
     num_classes: int | None = 1000,
@@ -142,7 +195,7 @@ def mobilenet_v1(
     min_depth: int = 8,
     depth_multiplier: float = 1.0,
     conv_defs: Sequence[Conv | DepthSepConv] | None = None,
-    prediction_fn: Callable[..., tf.Tensor] | None = slim.softmax,
+    prediction_fn: Callable[..., tf.Tensor] | None = softmax,
     spatial_squeeze: bool = True,
     reuse: bool | None = None,
     scope: str = "MobilenetV1",
@@ -152,7 +205,7 @@ def mobilenet_v1(
 
     Args:
         inputs: Images [batch, height, width, channels]; 224x224 in the paper.
-        num_classes: Classes to tell apart; 0 or None returns the pooled features instead.
+        num_classes: Number of classes; 0 or None returns the pooled features instead.
         dropout_keep_prob: The share of features that dropout keeps.
         is_training: Whether dropout is on and batch normalization uses the batch.
         min_depth: The least number of channels of a layer.
@@ -171,13 +224,13 @@ def mobilenet_v1(
 
     Raises:
         InputError: `num_classes` is negative, or `depth_multiplier` is not positive.
-        ShapeError: The inputs are no images; or too large to squeeze.
+        ShapeError: The inputs are not images; or too large to squeeze.
     """
     check_classes("mobilenet_v1", num_classes)
     check_size("mobilenet_v1", inputs, smallest=1)
     with (
         tf.compat.v1.variable_scope(scope, "MobilenetV1", [inputs], reuse=reuse) as scope,
-        slim.arg_scope([slim.batch_norm, slim.dropout], is_training=is_training),
+        arg_scope([batch_norm, dropout], is_training=is_training),
     ):
         net, ends = mobilenet_v1_base(
             inputs,
@@ -190,65 +243,12 @@ def mobilenet_v1(
             net = pooled(net, ends, global_pool, "AvgPool_1a_7x7", "AvgPool_1a")
             if not num_classes:
                 return net, ends
-            net = slim.dropout(net, dropout_keep_prob, scope="Dropout_1b")
+            net = dropout(net, dropout_keep_prob, scope="Dropout_1b")
             logits = classified(
                 net, ends, num_classes, prediction_fn, spatial_squeeze, "Conv2d_1c_1x1"
             )
     return logits, ends
 
-
-def mobilenet_v1_arg_scope(
-    is_training: bool | None = True,
-    weight_decay: float = 0.00004,
-    stddev: float = 0.09,
-    regularize_depthwise: bool = False,
-    batch_norm_decay: float = 0.9997,
-    batch_norm_epsilon: float = 0.001,
-    batch_norm_updates_collections: str | None = tf.compat.v1.GraphKeys.UPDATE_OPS,
-    normalizer_fn: Callable[..., tf.Tensor] | None = slim.batch_norm,
-) -> slim.Scope:
-    """Returns the scope that `mobilenet_v1` is built in.
-
-    Args:
-        is_training: Whether batch normalization uses the batch, where the network does not say
-            so; None leaves that to the scope around.
-        weight_decay: Factor of the L2 regularization loss of the weights.
-        stddev: Of the initial weights.
-        regularize_depthwise: Whether depthwise weights decay too.
-        batch_norm_decay: Decay of the moving averages.
-        batch_norm_epsilon: Added to the variance.
-        batch_norm_updates_collections: Collects the updates of the moving averages; None makes
-            them part of the forward pass.
-        normalizer_fn: Of the convolutions.
-    """
-    batch_norm_params: dict[str, Any] = {
-        "center": True,
-        "scale": True,
-        "decay": batch_norm_decay,
-        "epsilon": batch_norm_epsilon,
-        "updates_collections": batch_norm_updates_collections,
-    }
-    if is_training is not None:
-        batch_norm_params["is_training"] = is_training
-    decay = slim.l2_regularizer(weight_decay)
-    with (
-        slim.arg_scope(
-            [slim.conv2d, slim.separable_conv2d],
-            weights_initializer=tf.compat.v1.truncated_normal_initializer(stddev=stddev),
-            activation_fn=tf.nn.relu6,
-            normalizer_fn=normalizer_fn,
-        ),
-        slim.arg_scope([slim.batch_norm], **batch_norm_params),
-        slim.arg_scope([slim.conv2d], weights_regularizer=decay),
-        slim.arg_scope(
-            [slim.separable_conv2d], weights_regularizer=decay if regularize_depthwise else None
-        ) as scope,
-    ):
-        return scope
-
-
-mobilenet_v1.default_image_size = 224
-mobilenet_v1.arg_scope = mobilenet_v1_arg_scope
 
 mobilenet_v1_075 = wrapped_partial(mobilenet_v1, depth_multiplier=0.75)
 mobilenet_v1_050 = wrapped_partial(mobilenet_v1, depth_multiplier=0.50)

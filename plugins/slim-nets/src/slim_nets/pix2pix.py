@@ -8,11 +8,13 @@ arXiv:1611.07004, appendix 6.1, with instance normalization in place of batch no
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
+from slim_layers import conv2d, conv2d_transpose, dropout, instance_norm
 
-import slimcore as slim
+from slim_nets._network import network
+from slimcore import Scope, arg_scope
 from slimcore.errors import InputError, ShapeError
 
 
@@ -41,11 +43,11 @@ DEFAULT_BLOCKS = (
 _leaky_relu = partial(tf.nn.leaky_relu, alpha=0.2)
 
 
-def pix2pix_arg_scope() -> slim.Scope:
+def pix2pix_arg_scope() -> Scope:
     """Returns the scope that both networks are built in."""
-    with slim.arg_scope(
-        [slim.conv2d, slim.conv2d_transpose],
-        normalizer_fn=slim.instance_norm,
+    with arg_scope(
+        [conv2d, conv2d_transpose],
+        normalizer_fn=instance_norm,
         normalizer_params={"center": True, "scale": True, "epsilon": 0.00001},
         weights_initializer=tf.compat.v1.random_normal_initializer(0, 0.02),
     ) as scope:
@@ -70,9 +72,7 @@ def upsample(
         InputError: The method is neither.
     """
     if method == "conv2d_transpose":
-        return slim.conv2d_transpose(
-            net, num_outputs, [4, 4], stride=kernel_size, activation_fn=None
-        )
+        return conv2d_transpose(net, num_outputs, [4, 4], stride=kernel_size, activation_fn=None)
     if method != "nn_upsample_conv":
         raise InputError(
             f"pix2pix has no upsample method {method!r}; pass 'nn_upsample_conv' or "
@@ -81,9 +81,10 @@ def upsample(
     shape = tf.shape(net)
     size = [shape[1] * kernel_size[0], shape[2] * kernel_size[1]]
     net = tf.raw_ops.ResizeNearestNeighbor(images=net, size=size)
-    return slim.conv2d(net, num_outputs, [4, 4], activation_fn=None)
+    return conv2d(net, num_outputs, [4, 4], activation_fn=None)
 
 
+@network(image_size=256, arg_scope=pix2pix_arg_scope)
 def pix2pix_generator(
     net: tf.Tensor,
     num_outputs: int,
@@ -110,7 +111,7 @@ def pix2pix_generator(
 
     Raises:
         InputError: There is no upsample method of this name.
-        ShapeError: The sizes are not known, or no such multiples.
+        ShapeError: The sizes are not known, or not such multiples.
     """
     del is_training
     net = tf.convert_to_tensor(net)
@@ -122,17 +123,17 @@ def pix2pix_generator(
             f"channels] whose height and width are multiples of {multiple}; got {net.shape}"
         )
     ends: dict[str, tf.Tensor] = {}
-    plain = {"activation_fn": None, "normalizer_fn": None}
+    plain: dict[str, Any] = {"activation_fn": None, "normalizer_fn": None}
     across = []
     with (
         tf.compat.v1.variable_scope("encoder"),
-        slim.arg_scope([slim.conv2d], kernel_size=[4, 4], stride=2, activation_fn=_leaky_relu),
+        arg_scope([conv2d], stride=2, activation_fn=_leaky_relu),
     ):
         for number, block in enumerate(blocks):
-            kwargs = {"normalizer_fn": None} if number == 0 else {}
-            if number == len(blocks) - 1:
-                kwargs = plain
-            net = ends[f"encoder{number}"] = slim.conv2d(net, block.num_filters, **kwargs)
+            kwargs: dict[str, Any] = plain if number == len(blocks) - 1 else {}
+            if number == 0:
+                kwargs = {"normalizer_fn": None}
+            net = ends[f"encoder{number}"] = conv2d(net, block.num_filters, [4, 4], **kwargs)
             across.append(net)
     with tf.compat.v1.variable_scope("decoder"):
         for number, block in enumerate(reversed(blocks)):
@@ -140,14 +141,15 @@ def pix2pix_generator(
                 net = tf.concat([net, across[-number - 1]], axis=-1)
             net = upsample(tf.nn.relu(net), block.num_filters, [2, 2], upsample_method)
             if block.decoder_keep_prob > 0:
-                net = slim.dropout(net, keep_prob=block.decoder_keep_prob)
+                net = dropout(net, keep_prob=block.decoder_keep_prob, is_training=True)
             ends[f"decoder{number}"] = net
     with tf.compat.v1.variable_scope("output"):
-        net = ends["logits"] = slim.conv2d(net, num_outputs, [4, 4], **plain)
+        net = ends["logits"] = conv2d(net, num_outputs, [4, 4], **plain)
         ends["predictions"] = tf.tanh(net)
     return net, ends
 
 
+@network(image_size=256, arg_scope=pix2pix_arg_scope)
 def pix2pix_discriminator(
     net: tf.Tensor,
     num_filters: Sequence[int],
@@ -163,7 +165,7 @@ def pix2pix_discriminator(
         num_filters: Channels of each convolution. All but the last halve the map.
         padding: Rows and columns added on each side before each convolution.
         pad_mode: How they are filled: "REFLECT", "SYMMETRIC" or "CONSTANT".
-        activation_fn: Of the convolutions.
+        activation_fn: Activation of the convolutions.
         is_training: Accepted like that of other networks; nothing depends on it.
 
     Returns:
@@ -174,20 +176,21 @@ def pix2pix_discriminator(
     around = [[0, 0], [padding, padding], [padding, padding], [0, 0]]
     ends: dict[str, tf.Tensor] = {}
     last = len(num_filters) - 1
-    with slim.arg_scope(
-        [slim.conv2d], kernel_size=[4, 4], padding="VALID", activation_fn=activation_fn
-    ):
+    with arg_scope([conv2d], padding="VALID", activation_fn=activation_fn):
         for number, filters in enumerate(num_filters):
-            net = ends[f"conv{number}"] = slim.conv2d(
+            kwargs: dict[str, Any] = {"normalizer_fn": None} if number == 0 else {}
+            net = ends[f"conv{number}"] = conv2d(
                 tf.pad(net, around, pad_mode),
                 filters,
+                [4, 4],
                 stride=1 if number == last else 2,
                 scope=f"conv{number}",
-                **({"normalizer_fn": None} if number == 0 else {}),
+                **kwargs,
             )
-        logits = ends["logits"] = slim.conv2d(
+        logits = ends["logits"] = conv2d(
             tf.pad(net, around, pad_mode),
             1,
+            [4, 4],
             stride=1,
             activation_fn=None,
             normalizer_fn=None,
@@ -195,9 +198,3 @@ def pix2pix_discriminator(
         )
         ends["predictions"] = tf.sigmoid(logits)
     return logits, ends
-
-
-pix2pix_generator.default_image_size = 256
-pix2pix_generator.arg_scope = pix2pix_arg_scope
-pix2pix_discriminator.default_image_size = 256
-pix2pix_discriminator.arg_scope = pix2pix_arg_scope

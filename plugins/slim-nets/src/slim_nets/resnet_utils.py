@@ -14,10 +14,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
+from slim_layers import (
+    batch_norm,
+    conv2d,
+    l2_regularizer,
+    max_pool2d,
+    softmax,
+    utils,
+    variance_scaling_initializer,
+)
 
-import slimcore as slim
 from slim_nets._checks import check_classes, check_size, check_stride
 from slim_nets._heads import squeezed
+from slimcore import Scope, add_arg_scope, arg_scope, arg_scope_func_key, current_arg_scope
 
 # Units of the four blocks, by the number of layers (table 1 of the paper; 200: arXiv:1603.05027).
 UNITS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3), 200: (3, 24, 36, 3)}
@@ -59,8 +68,7 @@ def channels_axis() -> int:
     Within `slim.arg_scope([slim.conv2d, slim.batch_norm, slim.max_pool2d], data_format="NCHW")`,
     entered inside `resnet_arg_scope`, a ResNet has its channels on axis 1.
     """
-    key = slim.scoping.arg_scope_func_key(slim.conv2d)
-    scoped = slim.scoping.current_arg_scope().get(key, {})
+    scoped = current_arg_scope().get(arg_scope_func_key(conv2d), {})
     return 1 if scoped.get("data_format") == "NCHW" else -1
 
 
@@ -74,7 +82,7 @@ def subsample(inputs: tf.Tensor, factor: int, scope: str | None = None) -> tf.Te
     """
     if factor == 1:
         return inputs
-    return slim.max_pool2d(inputs, [1, 1], stride=factor, scope=scope)
+    return max_pool2d(inputs, [1, 1], stride=factor, scope=scope)
 
 
 def conv2d_same(
@@ -102,7 +110,7 @@ def conv2d_same(
         The map [batch, ceil(height / stride), ceil(width / stride), num_outputs].
     """
     if stride == 1:
-        return slim.conv2d(
+        return conv2d(
             inputs, num_outputs, kernel_size, stride=1, rate=rate, padding="SAME", scope=scope
         )
     reach = (kernel_size - 1) * rate
@@ -111,7 +119,7 @@ def conv2d_same(
     none = [0, 0]
     margins = [none, none, around, around] if channels_axis() == 1 else [none, around, around, none]
     padded = tf.pad(inputs, margins)
-    return slim.conv2d(
+    return conv2d(
         padded, num_outputs, kernel_size, stride=stride, rate=rate, padding="VALID", scope=scope
     )
 
@@ -122,7 +130,7 @@ def reachable_strides(blocks: Sequence[Block]) -> list[int]:
     return sorted({1, *itertools.accumulate(strides, operator.mul)})
 
 
-@slim.add_arg_scope
+@add_arg_scope
 def stack_blocks_dense(
     net: tf.Tensor,
     blocks: Sequence[Block],
@@ -165,7 +173,7 @@ def stack_blocks_dense(
                     else:
                         net = block.unit_fn(net, rate=1, **{**unit, "stride": stride})
                         reached *= stride
-            net = slim.utils.collect_named_outputs(outputs_collections, sc.name, net)
+            net = utils.collect_named_outputs(outputs_collections, sc.name, net)
             if reached == output_stride:
                 rate *= deferred
             else:
@@ -186,7 +194,7 @@ def check_arguments(
 
     Raises:
         InputError: `num_classes` is negative, or the output stride cannot be.
-        ShapeError: The inputs are no images.
+        ShapeError: The inputs are not images.
     """
     check_classes(name, num_classes)
     check_size(name, inputs, smallest=1)
@@ -198,7 +206,7 @@ def check_arguments(
 def root_block(net: tf.Tensor) -> tf.Tensor:
     """Turns images into a map four times smaller, of 64 channels."""
     net = conv2d_same(net, 64, 7, stride=2, scope="conv1")
-    return slim.max_pool2d(net, [3, 3], stride=2, scope="pool1")
+    return max_pool2d(net, [3, 3], stride=2, scope="pool1")
 
 
 def head(
@@ -216,7 +224,7 @@ def head(
         ends: The end points, which gain `global_pool`, `<scope>/logits`, `<scope>/spatial_squeeze`
             and `predictions`, as far as they are built.
         scope: The network's scope.
-        num_classes: Classes to tell apart; 0 or None stops after the average.
+        num_classes: Number of classes; 0 or None stops after the average.
         global_pool: Whether there is an average.
         spatial_squeeze: Whether logits [batch, 1, 1, classes] become [batch, classes].
 
@@ -229,7 +237,7 @@ def head(
         net = ends["global_pool"] = tf.reduce_mean(net, places, keepdims=True, name="pool5")
     if not num_classes:
         return net
-    net = ends[f"{scope}/logits"] = slim.conv2d(
+    net = ends[f"{scope}/logits"] = conv2d(
         net, num_classes, [1, 1], activation_fn=None, normalizer_fn=None, scope="logits"
     )
     if spatial_squeeze:
@@ -237,7 +245,7 @@ def head(
     if axis == 1 and not spatial_squeeze:
         ends["predictions"] = tf.nn.softmax(net, 1, name="predictions")
     else:
-        ends["predictions"] = slim.softmax(net, scope="predictions")
+        ends["predictions"] = softmax(net, scope="predictions")
     return net
 
 
@@ -249,7 +257,7 @@ def resnet_arg_scope(
     activation_fn: Callable[..., tf.Tensor] | None = tf.nn.relu,
     use_batch_norm: bool = True,
     batch_norm_updates_collections: str | None = tf.compat.v1.GraphKeys.UPDATE_OPS,
-) -> slim.Scope:
+) -> Scope:
     """Returns the scope that ResNets are built in.
 
     Args:
@@ -257,7 +265,7 @@ def resnet_arg_scope(
         batch_norm_decay: Decay of the moving averages.
         batch_norm_epsilon: Added to the variance.
         batch_norm_scale: Whether batch normalization has a gamma.
-        activation_fn: Of the convolutions.
+        activation_fn: Activation of the convolutions.
         use_batch_norm: Whether convolutions are normalized; they have biases otherwise.
         batch_norm_updates_collections: Collects the updates of the moving averages; None makes
             them part of the forward pass.
@@ -270,15 +278,15 @@ def resnet_arg_scope(
         "fused": None,
     }
     with (
-        slim.arg_scope(
-            [slim.conv2d],
-            weights_regularizer=slim.l2_regularizer(weight_decay),
-            weights_initializer=slim.variance_scaling_initializer(),
+        arg_scope(
+            [conv2d],
+            weights_regularizer=l2_regularizer(weight_decay),
+            weights_initializer=variance_scaling_initializer(),
             activation_fn=activation_fn,
-            normalizer_fn=slim.batch_norm if use_batch_norm else None,
+            normalizer_fn=batch_norm if use_batch_norm else None,
         ),
-        slim.arg_scope([slim.batch_norm], **batch_norm_params),
+        arg_scope([batch_norm], **batch_norm_params),
         # Padding the first pool alike lets maps of different sizes line up.
-        slim.arg_scope([slim.max_pool2d], padding="SAME") as scope,
+        arg_scope([max_pool2d], padding="SAME") as scope,
     ):
         return scope

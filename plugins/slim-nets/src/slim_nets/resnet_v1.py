@@ -11,15 +11,17 @@ and `_200` are the published depths. `resnet_utils` has what both versions share
 from collections.abc import Sequence
 
 import tensorflow as tf
+from slim_layers import batch_norm, conv2d, utils
 
-import slimcore as slim
 from slim_nets import resnet_utils
 from slim_nets._checks import check_multiplier
+from slim_nets._network import network
 from slim_nets._scopes import NoOpScope
 from slim_nets.resnet_utils import UNITS, Block, resnet_arg_scope
+from slimcore import add_arg_scope, arg_scope
 
 
-@slim.add_arg_scope
+@add_arg_scope
 def bottleneck(
     inputs: tf.Tensor,
     depth: int,
@@ -48,20 +50,21 @@ def bottleneck(
         if depth == inputs.shape[resnet_utils.channels_axis()]:
             shortcut = resnet_utils.subsample(inputs, stride, "shortcut")
         else:
-            shortcut = slim.conv2d(
+            shortcut = conv2d(
                 inputs, depth, [1, 1], stride=stride, activation_fn=bounded, scope="shortcut"
             )
-        residual = slim.conv2d(inputs, depth_bottleneck, [1, 1], stride=1, scope="conv1")
+        residual = conv2d(inputs, depth_bottleneck, [1, 1], stride=1, scope="conv1")
         residual = resnet_utils.conv2d_same(
             residual, depth_bottleneck, 3, stride, rate=rate, scope="conv2"
         )
-        residual = slim.conv2d(residual, depth, [1, 1], stride=1, activation_fn=None, scope="conv3")
+        residual = conv2d(residual, depth, [1, 1], stride=1, activation_fn=None, scope="conv3")
         if use_bounded_activations:
             residual = tf.clip_by_value(residual, -6.0, 6.0)
         output = (bounded or tf.nn.relu)(shortcut + residual)
-        return slim.utils.collect_named_outputs(outputs_collections, sc.name, output)
+        return utils.collect_named_outputs(outputs_collections, sc.name, output)
 
 
+@network(image_size=224, arg_scope=resnet_arg_scope)
 def resnet_v1(
     inputs: tf.Tensor,
     blocks: Sequence[Block],
@@ -81,7 +84,7 @@ def resnet_v1(
         inputs: Images [batch, height, width, channels]; 224x224 in the paper. For dense
             prediction, sizes of the form 32 n + 1 let the maps line up with the image.
         blocks: The blocks.
-        num_classes: Classes to tell apart; 0 or None returns features instead.
+        num_classes: Number of classes; 0 or None returns features instead.
         is_training: Whether batch normalization uses the batch; None leaves that to the scope
             around.
         global_pool: Whether features are averaged over positions. False keeps the map.
@@ -101,25 +104,27 @@ def resnet_v1(
 
     Raises:
         InputError: `num_classes` is negative, or the output stride cannot be.
-        ShapeError: The inputs are no images; or a map of logits cannot be squeezed.
+        ShapeError: The inputs are not images; or a map of logits cannot be squeezed.
     """
     block_stride = resnet_utils.check_arguments(
         "resnet_v1", inputs, blocks, num_classes, output_stride, include_root_block
     )
     with tf.compat.v1.variable_scope(scope, "resnet_v1", [inputs], reuse=reuse) as sc:
         collection = sc.original_name_scope + "_end_points"
-        layers = [slim.conv2d, bottleneck, resnet_utils.stack_blocks_dense]
         with (
-            slim.arg_scope(layers, outputs_collections=collection),
+            arg_scope(
+                [conv2d, bottleneck, resnet_utils.stack_blocks_dense],
+                outputs_collections=collection,
+            ),
             NoOpScope()
             if is_training is None
-            else slim.arg_scope([slim.batch_norm], is_training=is_training),
+            else arg_scope([batch_norm], is_training=is_training),
         ):
             net = resnet_utils.root_block(inputs) if include_root_block else inputs
             net = resnet_utils.stack_blocks_dense(
                 net, blocks, block_stride, store_non_strided_activations
             )
-            ends = slim.utils.convert_collection_to_dict(collection)
+            ends = utils.convert_collection_to_dict(collection)
             net = resnet_utils.head(net, ends, sc.name, num_classes, global_pool, spatial_squeeze)
     return net, ends
 
@@ -139,6 +144,7 @@ def _blocks(layers: int, min_base_depth: int, depth_multiplier: float) -> list[B
     ]
 
 
+@network(image_size=224, arg_scope=resnet_arg_scope)
 def resnet_v1_50(
     inputs: tf.Tensor,
     num_classes: int | None = None,
@@ -178,6 +184,7 @@ def resnet_v1_50(
     )
 
 
+@network(image_size=224, arg_scope=resnet_arg_scope)
 def resnet_v1_101(
     inputs: tf.Tensor,
     num_classes: int | None = None,
@@ -207,6 +214,7 @@ def resnet_v1_101(
     )
 
 
+@network(image_size=224, arg_scope=resnet_arg_scope)
 def resnet_v1_152(
     inputs: tf.Tensor,
     num_classes: int | None = None,
@@ -236,6 +244,7 @@ def resnet_v1_152(
     )
 
 
+@network(image_size=224, arg_scope=resnet_arg_scope)
 def resnet_v1_200(
     inputs: tf.Tensor,
     num_classes: int | None = None,
@@ -263,8 +272,3 @@ def resnet_v1_200(
         reuse=reuse,
         scope=scope,
     )
-
-
-for _network in (resnet_v1, resnet_v1_50, resnet_v1_101, resnet_v1_152, resnet_v1_200):
-    _network.default_image_size = 224
-    _network.arg_scope = resnet_arg_scope

@@ -8,16 +8,19 @@ and `_200` are the published depths. `resnet_utils` has what both versions share
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
+from slim_layers import batch_norm, conv2d, utils
 
-import slimcore as slim
 from slim_nets import resnet_utils
+from slim_nets._network import network
 from slim_nets._scopes import NoOpScope
 from slim_nets.resnet_utils import UNITS, Block, resnet_arg_scope
+from slimcore import add_arg_scope, arg_scope
 
 
-@slim.add_arg_scope
+@add_arg_scope
 def bottleneck(
     inputs: tf.Tensor,
     depth: int,
@@ -39,21 +42,22 @@ def bottleneck(
         outputs_collections: Collections to add the output to.
         scope: Name of the variables' scope, `bottleneck_v2` by default.
     """
-    plain = {"normalizer_fn": None, "activation_fn": None}
+    plain: dict[str, Any] = {"normalizer_fn": None, "activation_fn": None}
     with tf.compat.v1.variable_scope(scope, "bottleneck_v2", [inputs]) as sc:
-        preact = slim.batch_norm(inputs, activation_fn=tf.nn.relu, scope="preact")
+        preact = batch_norm(inputs, activation_fn=tf.nn.relu, scope="preact")
         if depth == inputs.shape[resnet_utils.channels_axis()]:
             shortcut = resnet_utils.subsample(inputs, stride, "shortcut")
         else:
-            shortcut = slim.conv2d(preact, depth, [1, 1], stride=stride, scope="shortcut", **plain)
-        residual = slim.conv2d(preact, depth_bottleneck, [1, 1], stride=1, scope="conv1")
+            shortcut = conv2d(preact, depth, [1, 1], stride=stride, scope="shortcut", **plain)
+        residual = conv2d(preact, depth_bottleneck, [1, 1], stride=1, scope="conv1")
         residual = resnet_utils.conv2d_same(
             residual, depth_bottleneck, 3, stride, rate=rate, scope="conv2"
         )
-        residual = slim.conv2d(residual, depth, [1, 1], stride=1, scope="conv3", **plain)
-        return slim.utils.collect_named_outputs(outputs_collections, sc.name, shortcut + residual)
+        residual = conv2d(residual, depth, [1, 1], stride=1, scope="conv3", **plain)
+        return utils.collect_named_outputs(outputs_collections, sc.name, shortcut + residual)
 
 
+@network(image_size=224, arg_scope=resnet_arg_scope)
 def resnet_v2(
     inputs: tf.Tensor,
     blocks: Sequence[Block],
@@ -72,7 +76,7 @@ def resnet_v2(
         inputs: Images [batch, height, width, channels]; 224x224 in the paper. For dense
             prediction, sizes of the form 32 n + 1 let the maps line up with the image.
         blocks: The blocks.
-        num_classes: Classes to tell apart; 0 or None returns features instead.
+        num_classes: Number of classes; 0 or None returns features instead.
         is_training: Whether batch normalization uses the batch; None leaves that to the scope
             around.
         global_pool: Whether features are averaged over positions. False keeps the map.
@@ -91,28 +95,30 @@ def resnet_v2(
 
     Raises:
         InputError: `num_classes` is negative, or the output stride cannot be.
-        ShapeError: The inputs are no images; or a map of logits cannot be squeezed.
+        ShapeError: The inputs are not images; or a map of logits cannot be squeezed.
     """
     block_stride = resnet_utils.check_arguments(
         "resnet_v2", inputs, blocks, num_classes, output_stride, include_root_block
     )
     with tf.compat.v1.variable_scope(scope, "resnet_v2", [inputs], reuse=reuse) as sc:
         collection = sc.original_name_scope + "_end_points"
-        layers = [slim.conv2d, bottleneck, resnet_utils.stack_blocks_dense]
         with (
-            slim.arg_scope(layers, outputs_collections=collection),
+            arg_scope(
+                [conv2d, bottleneck, resnet_utils.stack_blocks_dense],
+                outputs_collections=collection,
+            ),
             NoOpScope()
             if is_training is None
-            else slim.arg_scope([slim.batch_norm], is_training=is_training),
+            else arg_scope([batch_norm], is_training=is_training),
         ):
             net = inputs
             if include_root_block:
                 # The first unit normalizes and activates what comes out of the root.
-                with slim.arg_scope([slim.conv2d], activation_fn=None, normalizer_fn=None):
+                with arg_scope([conv2d], activation_fn=None, normalizer_fn=None):
                     net = resnet_utils.root_block(net)
             net = resnet_utils.stack_blocks_dense(net, blocks, block_stride)
-            net = slim.batch_norm(net, activation_fn=tf.nn.relu, scope="postnorm")
-            ends = slim.utils.convert_collection_to_dict(collection)
+            net = batch_norm(net, activation_fn=tf.nn.relu, scope="postnorm")
+            ends = utils.convert_collection_to_dict(collection)
             net = resnet_utils.head(net, ends, sc.name, num_classes, global_pool, spatial_squeeze)
     return net, ends
 
@@ -130,6 +136,7 @@ def _blocks(layers: int) -> list[Block]:
     ]
 
 
+@network(image_size=224, arg_scope=resnet_arg_scope)
 def resnet_v2_50(
     inputs: tf.Tensor,
     num_classes: int | None = None,
@@ -155,6 +162,7 @@ def resnet_v2_50(
     )
 
 
+@network(image_size=224, arg_scope=resnet_arg_scope)
 def resnet_v2_101(
     inputs: tf.Tensor,
     num_classes: int | None = None,
@@ -180,6 +188,7 @@ def resnet_v2_101(
     )
 
 
+@network(image_size=224, arg_scope=resnet_arg_scope)
 def resnet_v2_152(
     inputs: tf.Tensor,
     num_classes: int | None = None,
@@ -205,6 +214,7 @@ def resnet_v2_152(
     )
 
 
+@network(image_size=224, arg_scope=resnet_arg_scope)
 def resnet_v2_200(
     inputs: tf.Tensor,
     num_classes: int | None = None,
@@ -228,8 +238,3 @@ def resnet_v2_200(
         reuse=reuse,
         scope=scope,
     )
-
-
-for _network in (resnet_v2, resnet_v2_50, resnet_v2_101, resnet_v2_152, resnet_v2_200):
-    _network.default_image_size = 224
-    _network.arg_scope = resnet_arg_scope

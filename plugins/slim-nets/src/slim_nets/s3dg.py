@@ -11,9 +11,10 @@ from collections.abc import Callable
 from functools import partial
 
 import tensorflow as tf
+from slim_layers import batch_norm, conv3d, dropout, max_pool3d, softmax
 
-import slimcore as slim
 from slim_nets._checks import check_classes, check_multiplier, check_size
+from slim_nets._network import network
 from slim_nets._steps import run
 from slim_nets.i3d_utils import (
     conv3d_spatiotemporal,
@@ -24,6 +25,7 @@ from slim_nets.i3d_utils import (
 )
 from slim_nets.inception_utils import truncated_normal
 from slim_nets.inception_v1 import WIDTHS
+from slimcore import Scope, arg_scope
 from slimcore.errors import InputError
 
 # The blocks that can see several frames, and be gated.
@@ -32,7 +34,7 @@ BLOCKS = ("Conv2d_2c_3x3", *WIDTHS)
 
 def s3dg_arg_scope(
     weight_decay: float = 1e-7, batch_norm_decay: float = 0.999, batch_norm_epsilon: float = 0.001
-) -> slim.Scope:
+) -> Scope:
     """Returns the scope that `s3dg` is built in. See `i3d_utils.video_arg_scope`."""
     return video_arg_scope(weight_decay, batch_norm_decay, batch_norm_epsilon)
 
@@ -47,7 +49,7 @@ def self_gating(input_tensor: tf.Tensor, scope: str, data_format: str = "NDHWC")
     """
     first = data_format == "NCDHW"
     averages = tf.reduce_mean(input_tensor, [2, 3, 4] if first else [1, 2, 3], keepdims=True)
-    gates = slim.conv3d(
+    gates = conv3d(
         averages,
         input_tensor.shape[1 if first else -1],
         [1, 1, 1],
@@ -99,17 +101,16 @@ def s3dg_base(
     temporal = _from(temporal_conv_startat, "temporal_conv_startat")
     gated = _from(gating_startat, "gating_startat")
     gate = partial(self_gating, data_format=data_format)
-    layers = [slim.conv3d, slim.max_pool3d]
     with (
         tf.compat.v1.variable_scope(scope, "InceptionV1", [inputs]),
-        slim.arg_scope([slim.conv3d], weights_initializer=truncated_normal(0.01)),
-        slim.arg_scope(layers, stride=1, padding="SAME", data_format=data_format),
-        slim.arg_scope([slim.batch_norm], data_format=data_format.replace("D", "")),
-        slim.arg_scope([inception_block_v1_3d], data_format=data_format),
-        slim.arg_scope([conv3d_spatiotemporal], separable=True, data_format=data_format),
+        arg_scope([conv3d], weights_initializer=truncated_normal(0.01)),
+        arg_scope([conv3d, max_pool3d], stride=1, padding="SAME", data_format=data_format),
+        arg_scope([batch_norm], data_format=data_format.replace("D", "")),
+        arg_scope([inception_block_v1_3d], data_format=data_format),
+        arg_scope([conv3d_spatiotemporal], separable=True, data_format=data_format),
     ):
         steps = video_steps(
-            slim.conv3d,
+            conv3d,
             first_temporal_kernel_size,
             temporal=lambda name: name in temporal,
             gating=lambda name: gate if name in gated else None,
@@ -129,6 +130,7 @@ def _from(start: str | None, argument: str) -> tuple[str, ...]:
     return BLOCKS[BLOCKS.index(start) :]
 
 
+@network(image_size=224, arg_scope=s3dg_arg_scope)
 def s3dg(
     inputs: tf.Tensor,
     num_classes: int | None = 1000,
@@ -140,7 +142,7 @@ def s3dg(
     depth_multiplier: float = 1.0,
     dropout_keep_prob: float = 0.8,
     is_training: bool = True,
-    prediction_fn: Callable[..., tf.Tensor] = slim.softmax,
+    prediction_fn: Callable[..., tf.Tensor] = softmax,
     spatial_squeeze: bool = True,
     reuse: bool | None = None,
     data_format: str = "NDHWC",
@@ -150,7 +152,7 @@ def s3dg(
 
     Args:
         inputs: Videos [batch, frames, height, width, channels]; 64 frames of 224x224 in the paper.
-        num_classes: Classes to tell apart; 0 or None returns the pooled features instead.
+        num_classes: Number of classes; 0 or None returns the pooled features instead.
         first_temporal_kernel_size, temporal_conv_startat, gating_startat, final_endpoint,
             min_depth, depth_multiplier: As in `s3dg_base`.
         dropout_keep_prob: The share of features that dropout keeps.
@@ -168,13 +170,13 @@ def s3dg(
 
     Raises:
         InputError: `num_classes` is negative; or as `s3dg_base`.
-        ShapeError: The inputs are no videos; or too large to squeeze.
+        ShapeError: The inputs are not videos; or too large to squeeze.
     """
     check_classes("s3dg", num_classes)
     check_size("s3dg", inputs, smallest=1, frames=True)
     with (
         tf.compat.v1.variable_scope(scope, "InceptionV1", [inputs], reuse=reuse) as scope,
-        slim.arg_scope([slim.batch_norm, slim.dropout], is_training=is_training),
+        arg_scope([batch_norm, dropout], is_training=is_training),
     ):
         if data_format == "NCDHW":
             inputs = tf.transpose(inputs, [0, 4, 1, 2, 3])
@@ -193,7 +195,3 @@ def s3dg(
             net = tf.transpose(net, [0, 2, 3, 4, 1])
         net = video_head(net, ends, num_classes, dropout_keep_prob, prediction_fn, spatial_squeeze)
     return net, ends
-
-
-s3dg.default_image_size = 224
-s3dg.arg_scope = s3dg_arg_scope

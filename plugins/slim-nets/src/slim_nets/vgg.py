@@ -7,16 +7,39 @@ Recognition", 2014, arXiv:1409.1556, table 1: columns A, D and E.
 their weight decay. `DEPTHS` says how often each of the five stages convolves.
 """
 
-import tensorflow as tf
+from typing import Any
 
-import slimcore as slim
+import tensorflow as tf
+from slim_layers import conv2d, fully_connected, l2_regularizer, max_pool2d, repeat
+
 from slim_nets._checks import check_classes, check_size
 from slim_nets._dense_heads import dense_head
+from slim_nets._network import network
+from slimcore import Scope, arg_scope
 
 WIDTHS = (64, 128, 256, 512, 512)
 DEPTHS = {"vgg_a": (1, 1, 2, 2, 2), "vgg_16": (2, 2, 3, 3, 3), "vgg_19": (2, 2, 4, 4, 4)}
 
 
+def vgg_arg_scope(weight_decay: float = 0.0005) -> Scope:
+    """Returns the scope that the VGG networks are built in.
+
+    Args:
+        weight_decay: Factor of the L2 regularization loss of the weights.
+    """
+    with (
+        arg_scope(
+            [conv2d, fully_connected],
+            activation_fn=tf.nn.relu,
+            weights_regularizer=l2_regularizer(weight_decay),
+            biases_initializer=tf.compat.v1.zeros_initializer(),
+        ),
+        arg_scope([conv2d], padding="SAME") as scope,
+    ):
+        return scope
+
+
+@network(image_size=224, arg_scope=vgg_arg_scope)
 def vgg_a(
     inputs: tf.Tensor,
     num_classes: int | None = 1000,
@@ -43,6 +66,7 @@ def vgg_a(
     )
 
 
+@network(image_size=224, arg_scope=vgg_arg_scope)
 def vgg_16(
     inputs: tf.Tensor,
     num_classes: int | None = 1000,
@@ -59,7 +83,7 @@ def vgg_16(
     Args:
         inputs: Images [batch, height, width, channels]; 224x224 in the paper, and at least that,
             or 32x32 with `fc_conv_padding="SAME"`.
-        num_classes: Classes to tell apart; 0 or None returns the features of `fc7` instead.
+        num_classes: Number of classes; 0 or None returns the features of `fc7` instead.
         is_training: Whether dropout is on.
         dropout_keep_prob: The share of features that dropout keeps.
         spatial_squeeze: Whether logits [batch, 1, 1, classes] become [batch, classes]. Set it to
@@ -93,6 +117,7 @@ def vgg_16(
     )
 
 
+@network(image_size=224, arg_scope=vgg_arg_scope)
 def vgg_19(
     inputs: tf.Tensor,
     num_classes: int | None = 1000,
@@ -126,17 +151,17 @@ def _vgg(
     reuse: bool | None,
     fc_conv_padding: str,
     num_classes: int | None,
-    **head: bool | float,
+    **head: Any,
 ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
     check_classes(name, num_classes)
     check_size(name, inputs, smallest=224 if fc_conv_padding == "VALID" else 32)
     with tf.compat.v1.variable_scope(scope, name, [inputs], reuse=reuse) as sc:
         collection = sc.original_name_scope + "_end_points"
-        with slim.arg_scope([slim.conv2d, slim.max_pool2d], outputs_collections=[collection]):
+        with arg_scope([conv2d, max_pool2d], outputs_collections=[collection]):
             net = inputs
             for stage, (depth, width) in enumerate(zip(DEPTHS[name], WIDTHS, strict=True), start=1):
-                net = slim.repeat(net, depth, slim.conv2d, width, [3, 3], scope=f"conv{stage}")
-                net = slim.max_pool2d(net, [2, 2], scope=f"pool{stage}")
+                net = repeat(net, depth, conv2d, width, [3, 3], scope=f"conv{stage}")
+                net = max_pool2d(net, [2, 2], scope=f"pool{stage}")
             return dense_head(
                 net,
                 sc,
@@ -148,28 +173,6 @@ def _vgg(
                 **head,
             )
 
-
-def vgg_arg_scope(weight_decay: float = 0.0005) -> slim.Scope:
-    """Returns the scope that the VGG networks are built in.
-
-    Args:
-        weight_decay: Factor of the L2 regularization loss of the weights.
-    """
-    with (
-        slim.arg_scope(
-            [slim.conv2d, slim.fully_connected],
-            activation_fn=tf.nn.relu,
-            weights_regularizer=slim.l2_regularizer(weight_decay),
-            biases_initializer=tf.compat.v1.zeros_initializer(),
-        ),
-        slim.arg_scope([slim.conv2d], padding="SAME") as scope,
-    ):
-        return scope
-
-
-for _network in (vgg_a, vgg_16, vgg_19):
-    _network.default_image_size = 224
-    _network.arg_scope = vgg_arg_scope
 
 vgg_d = vgg_16
 vgg_e = vgg_19

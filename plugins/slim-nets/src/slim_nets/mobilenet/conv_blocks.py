@@ -6,13 +6,18 @@ Networks", 2017, arXiv:1709.01507, as in Howard et al., "Searching for MobileNet
 arXiv:1905.02244, figure 4 (`squeeze_excite`).
 """
 
+import contextlib
+import itertools
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
+from slim_layers import conv2d, separable_conv2d
 
-import slimcore as slim
 from slim_nets.mobilenet._padding import fixed_padding
+from slimcore import add_arg_scope
 from slimcore.errors import InputError
 
 Function = Callable[..., tf.Tensor] | None
@@ -64,24 +69,28 @@ def split_conv(
     """
     channels = input_tensor.shape[-1]
     if num_ways == 1 or min(channels // num_ways, num_outputs // num_ways) < divisible_by:
-        return slim.conv2d(input_tensor, num_outputs, [1, 1], scope=scope, **kwargs)
+        return conv2d(input_tensor, num_outputs, [1, 1], scope=scope, **kwargs)
     inputs = tf.split(
         input_tensor, _shares(channels, num_ways, divisible_by), axis=-1, name=f"split_{scope}"
     )
     shares = _shares(num_outputs, num_ways, divisible_by)
     outputs = [
-        slim.conv2d(part, share, [1, 1], scope=f"{scope}_part_{number}", **kwargs)
+        conv2d(part, share, [1, 1], scope=f"{scope}_part_{number}", **kwargs)
         for number, (part, share) in enumerate(zip(inputs, shares, strict=True))
     ]
     return tf.concat(outputs, -1, name=f"{scope}_concat")
 
 
 def _shares(total: int, num_ways: int, divisible_by: int) -> list[int]:
-    shares = [make_divisible(total // num_ways, divisible_by)] * (num_ways - 1)
-    return [*shares, total - sum(shares)]
+    """Divides channels evenly into multiples of `divisible_by`, the larger ones first."""
+    ends = [
+        min(total, math.ceil(total * way / (num_ways * divisible_by)) * divisible_by)
+        for way in range(num_ways + 1)
+    ]
+    return [end - begin for begin, end in itertools.pairwise(ends)]
 
 
-@slim.add_arg_scope
+@add_arg_scope
 def squeeze_excite(
     input_tensor: tf.Tensor,
     divisible_by: int = 8,
@@ -97,35 +106,38 @@ def squeeze_excite(
         input_tensor: The map [batch, height, width, channels], of static size.
         divisible_by: What the number of inner channels is a multiple of.
         squeeze_factor: How many times fewer inner channels there are.
-        inner_activation_fn: Of the inner channels.
-        gating_fn: Of the factors.
+        inner_activation_fn: Activation of the inner channels.
+        gating_fn: Activation of the factors.
         squeeze_input_tensor: The map that is averaged, `input_tensor` by default.
-        pool: Averages are over windows of this size; by default over the whole map.
+        pool: Averages are over windows of this size, side by side, and the factors are resized
+            bilinearly to the map; by default one average is over the whole map.
 
     Returns:
         The map, scaled. Variables: `squeeze_excite/Conv/weights`, `.../biases`, `Conv_1/...`.
     """
     with tf.compat.v1.variable_scope("squeeze_excite"):
+        input_tensor = tf.convert_to_tensor(input_tensor)
         source = input_tensor if squeeze_input_tensor is None else squeeze_input_tensor
-        sizes = input_tensor.shape[1:3].as_list()
-        window = [min(pool, size) if pool else size for size in sizes]
-        stride = max(1, pool // 3) if pool else 1
-        channels = input_tensor.shape[-1]
+        window, stride = source.shape[1:3].as_list(), 1
+        if pool is not None and window[0] >= pool:
+            window, stride = [pool, pool], pool
         net = tf.nn.avg_pool2d(source, window, strides=stride, padding="VALID")
-        net = slim.conv2d(
+        net = conv2d(
             net,
-            make_divisible(channels / squeeze_factor, divisible_by),
+            make_divisible(source.shape[-1] / squeeze_factor, divisible_by),
             [1, 1],
             normalizer_fn=None,
             activation_fn=inner_activation_fn,
         )
-        net = slim.conv2d(net, channels, [1, 1], normalizer_fn=None, activation_fn=gating_fn)
-        if pool:
-            net = tf.image.resize(net, sizes)
+        channels = input_tensor.shape[-1]
+        net = conv2d(net, channels, [1, 1], normalizer_fn=None, activation_fn=gating_fn)
+        if pool is not None:
+            sizes = input_tensor.shape[1:3].as_list()
+            net = tf.compat.v1.image.resize_bilinear(net, sizes, align_corners=True)
         return input_tensor * net
 
 
-@slim.add_arg_scope
+@add_arg_scope
 def split_separable_conv2d(
     input_tensor: tf.Tensor,
     num_outputs: int,
@@ -142,16 +154,22 @@ def split_separable_conv2d(
         input_tensor: The map [batch, height, width, channels].
         num_outputs: Channels of the output.
         scope: Name of the variables' scope, `separable` by default.
-        normalizer_fn: Of both convolutions.
+        normalizer_fn: Normalization of both convolutions.
         stride: How much smaller the output is.
         rate: Distance between the points under the 3x3 kernel.
         endpoints: A dict to put the output of `depthwise` and of `pointwise` into.
         use_explicit_padding: Whether the map is padded alike on both sides.
     """
     endpoints = {} if endpoints is None else endpoints
-    with tf.compat.v1.variable_scope(scope, "separable", [input_tensor]):
+    # With a scope, names are those of MobileNet v1: Conv2d_1_depthwise, Conv2d_1_pointwise.
+    prefix = f"{scope}_" if scope else ""
+    with (
+        contextlib.nullcontext()
+        if scope
+        else tf.compat.v1.variable_scope(None, "separable", [input_tensor])
+    ):
         net = fixed_padding(input_tensor, [3, 3], rate) if use_explicit_padding else input_tensor
-        net = endpoints["depthwise"] = slim.separable_conv2d(
+        net = endpoints["depthwise"] = separable_conv2d(
             net,
             None,
             [3, 3],
@@ -160,15 +178,98 @@ def split_separable_conv2d(
             rate=rate,
             normalizer_fn=normalizer_fn,
             padding="VALID" if use_explicit_padding else "SAME",
-            scope="depthwise",
+            scope=f"{prefix}depthwise",
         )
-        net = endpoints["pointwise"] = slim.conv2d(
-            net, num_outputs, [1, 1], stride=1, normalizer_fn=normalizer_fn, scope="pointwise"
+        net = endpoints["pointwise"] = conv2d(
+            net,
+            num_outputs,
+            [1, 1],
+            stride=1,
+            normalizer_fn=normalizer_fn,
+            scope=f"{prefix}pointwise",
         )
         return net
 
 
-@slim.add_arg_scope
+@dataclass(frozen=True)
+class Stage:
+    """What the three layers of an expanded convolution share.
+
+    Attributes:
+        normalizer_fn: Normalization of each layer.
+        stride: How much smaller the output is.
+        rate: Distance between the points under the depthwise kernel.
+        kernel_size: Height and width of the depthwise kernel.
+        padding: Padding of the depthwise convolution.
+        pads: Whether the map is padded alike on both sides before that.
+        divisible_by: What the number of channels of a group of a `split_conv` is a multiple of.
+    """
+
+    normalizer_fn: Function
+    stride: int
+    rate: int
+    kernel_size: Sequence[int]
+    padding: str
+    pads: bool
+    divisible_by: int
+
+    def split(self, layer: Callable[..., tf.Tensor], num_ways: int) -> dict[str, Any]:
+        """Returns what a layer takes besides its activation, if it is a `split_conv`."""
+        if layer is not split_conv:
+            return {}
+        return {"num_ways": num_ways, "divisible_by": self.divisible_by, "stride": 1}
+
+
+def _depthwise(
+    net: tf.Tensor,
+    stage: Stage,
+    layer: Callable[..., tf.Tensor],
+    channel_multiplier: int,
+    ends: dict[str, tf.Tensor],
+    **activation: Function,
+) -> tf.Tensor:
+    if stage.pads:
+        net = fixed_padding(net, stage.kernel_size, stage.rate)
+    net = layer(
+        net,
+        num_outputs=None,
+        kernel_size=stage.kernel_size,
+        depth_multiplier=channel_multiplier,
+        stride=stage.stride,
+        rate=stage.rate,
+        normalizer_fn=stage.normalizer_fn,
+        padding="VALID" if stage.pads else stage.padding,
+        scope="depthwise",
+        **activation,
+    )
+    net = ends["depthwise_output"] = tf.identity(net, "depthwise_output")
+    return net
+
+
+def _expand(
+    net: tf.Tensor,
+    inner: int,
+    stage: Stage,
+    layer: Callable[..., tf.Tensor],
+    **kwargs: Any,
+) -> tf.Tensor:
+    if inner <= net.shape[-1]:
+        return net
+    net = layer(net, inner, scope="expand", normalizer_fn=stage.normalizer_fn, **kwargs)
+    return tf.identity(net, "expansion_output")
+
+
+def _project(
+    net: tf.Tensor,
+    num_outputs: int,
+    stage: Stage,
+    layer: Callable[..., tf.Tensor],
+    **kwargs: Any,
+) -> tf.Tensor:
+    return layer(net, num_outputs, scope="project", normalizer_fn=stage.normalizer_fn, **kwargs)
+
+
+@add_arg_scope
 def expanded_conv(
     input_tensor: tf.Tensor,
     num_outputs: int,
@@ -190,10 +291,12 @@ def expanded_conv(
     inner_activation_fn: Function = None,
     depthwise_activation_fn: Function = None,
     project_activation_fn: Function = tf.identity,
-    depthwise_fn: Callable[..., tf.Tensor] = slim.separable_conv2d,
+    depthwise_fn: Callable[..., tf.Tensor] = separable_conv2d,
     expansion_fn: Callable[..., tf.Tensor] = split_conv,
     projection_fn: Callable[..., tf.Tensor] = split_conv,
     scope: str | None = None,
+    *,
+    strided_expansion: bool = False,
 ) -> tf.Tensor:
     """Expands a map to more channels, convolves each by itself, and projects to fewer.
 
@@ -204,10 +307,10 @@ def expanded_conv(
             no expansion where it is not more than the channels that are there.
         stride: How much smaller the output is.
         rate: Distance between the points under the depthwise kernel.
-        kernel_size: Of the depthwise convolution.
+        kernel_size: Height and width of the depthwise kernel.
         residual: Whether the input is added to the output where both have one shape; or a function
             of `input_tensor` and `output_tensor`.
-        normalizer_fn: Of all convolutions.
+        normalizer_fn: Normalization of all convolutions.
         split_projection, split_expansion: Groups of channels that are projected and expanded by
             themselves.
         split_divisible_by: What the number of channels of a group is a multiple of.
@@ -220,23 +323,23 @@ def expanded_conv(
             `projection_output` into, in the order in which they are made.
         use_explicit_padding: Whether the map is padded alike on both sides, and then convolved
             without padding.
-        padding: Of the depthwise convolution.
-        inner_activation_fn: Of the expansion and the depthwise convolution; that of the scope by
-            default.
-        depthwise_activation_fn: Of the depthwise convolution, where it differs.
-        project_activation_fn: Of the projection.
-        depthwise_fn, expansion_fn, projection_fn: The three layers. An expansion with a `stride`
-            of its own (`functools.partial`) takes the place of the depthwise convolution, and gets
-            this function's stride and rate.
+        padding: Padding of the depthwise convolution.
+        inner_activation_fn: Activation of the expansion and the depthwise convolution; that of the
+            scope by default.
+        depthwise_activation_fn: Activation of the depthwise convolution, where it differs.
+        project_activation_fn: Activation of the projection.
+        depthwise_fn, expansion_fn, projection_fn: The three layers.
         scope: Name of the variables' scope, `expanded_conv` by default.
+        strided_expansion: Whether the expansion takes the place of the depthwise convolution, and
+            so gets `stride` and `rate`.
 
     Returns:
         The map [batch, height / stride, width / stride, num_outputs]. Variables: those of the
         layers `expand`, `depthwise` and `project`.
 
     Raises:
-        InputError: `depthwise_location` is none of those; or explicit padding is asked for with a
-            `padding` other than "SAME".
+        InputError: `depthwise_location` is not one of those; or explicit padding is asked for with
+            a `padding` other than "SAME".
     """
     locations = (None, "input", "output", "expansion")
     if depthwise_location not in locations:
@@ -250,70 +353,53 @@ def expanded_conv(
             f"padding={padding!r}; leave it at 'SAME'"
         )
     ends = {} if endpoints is None else endpoints
+    stage = Stage(
+        normalizer_fn=normalizer_fn,
+        stride=stride,
+        rate=rate,
+        kernel_size=kernel_size,
+        padding=padding,
+        pads=use_explicit_padding,
+        divisible_by=split_divisible_by,
+    )
+    channels = input_tensor.shape[-1]
+    inner = expansion_size(num_inputs=channels) if callable(expansion_size) else expansion_size
+    expansion = stage.split(expansion_fn, split_expansion) | _given(
+        activation_fn=inner_activation_fn
+    )
+    if strided_expansion:
+        expansion |= {"stride": stride, "rate": rate}
 
-    def depthwise(net: tf.Tensor, **kwargs: Any) -> tf.Tensor:
-        if use_explicit_padding:
-            net = fixed_padding(net, kernel_size, rate)
-        net = depthwise_fn(
-            net,
-            num_outputs=None,
-            kernel_size=kernel_size,
-            depth_multiplier=depthwise_channel_multiplier,
-            stride=stride,
-            rate=rate,
-            normalizer_fn=normalizer_fn,
-            padding="VALID" if use_explicit_padding else padding,
-            scope="depthwise",
-            **kwargs,
-        )
-        ends["depthwise_output"] = tf.identity(net, "depthwise_output")
-        return ends["depthwise_output"]
-
-    def expand(net: tf.Tensor) -> tf.Tensor:
-        channels = input_tensor.shape[-1]
-        inner = expansion_size(num_inputs=channels) if callable(expansion_size) else expansion_size
-        if inner <= net.shape[-1]:
-            return net
-        kwargs = _given(activation_fn=inner_activation_fn)
-        if expansion_fn is split_conv:
-            kwargs |= {"num_ways": split_expansion, "divisible_by": split_divisible_by, "stride": 1}
-        elif "stride" in getattr(expansion_fn, "keywords", {}):
-            kwargs |= {"stride": stride, "rate": rate}
-        net = expansion_fn(net, inner, scope="expand", normalizer_fn=normalizer_fn, **kwargs)
-        return tf.identity(net, "expansion_output")
-
-    def project(net: tf.Tensor) -> tf.Tensor:
-        kwargs = {}
-        if projection_fn is split_conv:
-            kwargs = {"num_ways": split_projection, "divisible_by": split_divisible_by, "stride": 1}
-        return projection_fn(
-            net,
-            num_outputs,
-            scope="project",
-            normalizer_fn=normalizer_fn,
-            activation_fn=project_activation_fn,
-            **kwargs,
+    def depthwise(net: tf.Tensor, **activation: Function) -> tf.Tensor:
+        return _depthwise(
+            net, stage, depthwise_fn, depthwise_channel_multiplier, ends, **activation
         )
 
     with tf.compat.v1.variable_scope(scope, "expanded_conv", [input_tensor]):
         net = input_tensor
         if depthwise_location == "input":
             net = depthwise(net, activation_fn=None)
-        net = ends["expansion_output"] = expand(net)
+        net = ends["expansion_output"] = _expand(net, inner, stage, expansion_fn, **expansion)
         if depthwise_location == "expansion":
-            net = depthwise(
-                net, **_given(activation_fn=depthwise_activation_fn or inner_activation_fn)
-            )
+            activation = depthwise_activation_fn or inner_activation_fn
+            net = depthwise(net, **_given(activation_fn=activation))
         if expansion_transform:
             net = expansion_transform(expansion_tensor=net, input_tensor=input_tensor)
         ends["expansion_transform"] = net
-        net = ends["projection_output"] = project(net)
+        net = ends["projection_output"] = _project(
+            net,
+            num_outputs,
+            stage,
+            projection_fn,
+            activation_fn=project_activation_fn,
+            **stage.split(projection_fn, split_projection),
+        )
         if depthwise_location == "output":
             net = depthwise(net, activation_fn=None)
         ends.setdefault("depthwise_output", ends["expansion_output"])
         if callable(residual):
             net = residual(input_tensor=input_tensor, output_tensor=net)
-        elif residual and stride == 1 and net.shape[-1] == input_tensor.shape[-1]:
+        elif residual and stride == 1 and net.shape[-1] == channels:
             net += input_tensor
         return tf.identity(net, "output")
 

@@ -11,8 +11,17 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import tensorflow as tf
+from slim_layers import (
+    batch_norm,
+    conv2d,
+    dropout,
+    fully_connected,
+    l2_regularizer,
+    separable_conv2d,
+    softmax,
+    variance_scaling_initializer,
+)
 
-import slimcore as slim
 from slim_nets._checks import (
     check_classes,
     check_endpoint,
@@ -24,6 +33,8 @@ from slim_nets._heads import squeezed
 from slim_nets._scopes import NoOpScope
 from slim_nets.mobilenet._padding import fixed_padding
 from slim_nets.mobilenet.conv_blocks import expanded_conv, make_divisible, split_separable_conv2d
+from slimcore import Scope, add_arg_scope, arg_scope
+from slimcore.errors import ShapeError
 
 Function = Callable[..., Any]
 
@@ -36,7 +47,7 @@ class Op(NamedTuple):
     multiplier_func: Function
 
 
-@slim.add_arg_scope
+@add_arg_scope
 def depth_multiplier(
     output_params: dict[str, Any],
     multiplier: float,
@@ -69,7 +80,7 @@ def op(opfunc: Function, multiplier_func: Function = depth_multiplier, **params:
     return Op(opfunc, params, multiplier_func)
 
 
-@slim.add_arg_scope
+@add_arg_scope
 def mobilenet_base(
     inputs: tf.Tensor,
     conv_defs: Mapping[str, Any],
@@ -90,7 +101,8 @@ def mobilenet_base(
         output_stride: How much smaller than the image the map gets at most: 1, 2, 4, 8, 16 or 32;
             None for what the table says. Later convolutions have holes.
         use_explicit_padding: Whether maps are padded alike on both sides, whatever their size, and
-            then convolved without padding.
+            then convolved without padding. A block whose row has a `kernel_size`, as all of v3, is
+            padded before it and convolved with "SAME" padding all the same, so that its map grows.
         scope: Name of the variables' scope.
         is_training: Whether batch normalization uses the batch; None leaves that to the scope
             around.
@@ -101,7 +113,7 @@ def mobilenet_base(
 
     Raises:
         InputError: There is no end point of this name; the multiplier is not positive; the output
-            stride is none of those.
+            stride is not one of those.
     """
     check_multiplier("mobilenet", multiplier)
     check_stride("mobilenet", output_stride, (1, 2, 4, 8, 16, 32))
@@ -114,11 +126,10 @@ def mobilenet_base(
     with contextlib.ExitStack() as scopes:
         scopes.enter_context(tf.compat.v1.variable_scope(scope, "Mobilenet", [inputs]))
         for layers, defaults in conv_defs.get("defaults", {}).items():
-            scopes.enter_context(slim.arg_scope(list(layers), **defaults))
-        scopes.enter_context(safe_arg_scope([slim.batch_norm], is_training=is_training))
+            scopes.enter_context(arg_scope(list(layers), **defaults))
+        scopes.enter_context(safe_arg_scope([batch_norm], is_training=is_training))
         if use_explicit_padding:
-            blocks = [expanded_conv, split_separable_conv2d]
-            scopes.enter_context(slim.arg_scope(blocks, use_explicit_padding=True))
+            scopes.enter_context(arg_scope([conv2d, separable_conv2d], padding="VALID"))
         for number, row in enumerate(spec, start=1):
             params = dict(row.params)
             row.multiplier_func(params, multiplier)
@@ -131,7 +142,11 @@ def mobilenet_base(
             else:
                 params["stride"] = stride
                 reached *= stride
-            net = _built(row.op, net, params, f"layer_{number}", inside, use_explicit_padding)
+            if use_explicit_padding and "kernel_size" in params:
+                net = fixed_padding(net, params["kernel_size"], params.get("rate", 1))
+            elif use_explicit_padding and row.op in (expanded_conv, split_separable_conv2d):
+                params["use_explicit_padding"] = True
+            net = _built(row.op, net, params, f"layer_{number}", inside)
             ends[f"layer_{number}"] = net
             if final_endpoint == f"layer_{number}":
                 break
@@ -144,13 +159,9 @@ def _built(
     params: dict[str, Any],
     name: str,
     inside: dict[str, tf.Tensor],
-    use_explicit_padding: bool,
 ) -> tf.Tensor:
     """Builds one row, and adds the end points inside of it."""
     if layer is not expanded_conv:
-        if use_explicit_padding and layer is slim.conv2d:
-            net = fixed_padding(net, params["kernel_size"], params.get("rate", 1))
-            params["padding"] = "VALID"
         return layer(net, **params)
     within: dict[str, tf.Tensor] = {}
     output = layer(net, **params, endpoints=within)
@@ -165,7 +176,7 @@ def _built(
     return output
 
 
-@slim.add_arg_scope
+@add_arg_scope
 def apply_activation(
     x: tf.Tensor, name: str | None = None, activation_fn: Function | None = None
 ) -> tf.Tensor:
@@ -188,18 +199,26 @@ def global_pool(
 
     Returns:
         Features [batch, 1, 1, channels].
+
+    Raises:
+        ShapeError: Another pool than an average is asked for, and the size is not known.
     """
     sizes = input_tensor.shape[1:3]
+    if pool_op is not tf.nn.avg_pool2d and not sizes.is_fully_defined():
+        raise ShapeError(
+            f"global_pool got a map {input_tensor.shape}; a pool other than tf.nn.avg_pool2d takes "
+            "maps whose height and width are known"
+        )
     if use_reduce_mean_for_pooling or not sizes.is_fully_defined():
         return tf.reduce_mean(input_tensor, [1, 2], keepdims=True, name="ReduceMean")
     return pool_op(input_tensor, ksize=[1, *sizes, 1], strides=[1, 1, 1, 1], padding="VALID")
 
 
-@slim.add_arg_scope
+@add_arg_scope
 def mobilenet(
     inputs: tf.Tensor,
     num_classes: int | None = 1001,
-    prediction_fn: Function | None = slim.softmax,
+    prediction_fn: Function | None = softmax,
     reuse: bool | None = None,
     scope: str = "Mobilenet",
     base_only: bool = False,
@@ -210,7 +229,7 @@ def mobilenet(
 
     Args:
         inputs: Images [batch, height, width, channels].
-        num_classes: Classes to tell apart; 0 or None returns the pooled features instead.
+        num_classes: Number of classes; 0 or None returns the pooled features instead.
         prediction_fn: Makes predictions of the logits; None for no predictions.
         reuse: Whether the variables exist already.
         scope: Name of the variables' scope.
@@ -226,7 +245,7 @@ def mobilenet(
 
     Raises:
         InputError: `num_classes` is negative; or as `mobilenet_base`.
-        ShapeError: The inputs are no images.
+        ShapeError: The inputs are not images.
     """
     check_classes(scope, num_classes)
     check_size(scope, inputs, smallest=1)
@@ -239,8 +258,8 @@ def mobilenet(
             net = ends["global_pool"] = global_pool(net, use_reduce_mean_for_pooling)
             if not num_classes:
                 return net, ends
-            net = slim.dropout(net, is_training=is_training, scope="Dropout")
-            logits = slim.conv2d(
+            net = dropout(net, is_training=is_training, scope="Dropout")
+            logits = conv2d(
                 net,
                 num_classes,
                 [1, 1],
@@ -258,7 +277,7 @@ def mobilenet(
 def safe_arg_scope(funcs: list[Function], **kwargs: Any) -> contextlib.AbstractContextManager[Any]:
     """Returns an arg scope of the arguments that are not None; one that does nothing if none is."""
     given = {name: value for name, value in kwargs.items() if value is not None}
-    return slim.arg_scope(funcs, **given) if given else NoOpScope()
+    return arg_scope(funcs, **given) if given else NoOpScope()
 
 
 def training_scope(
@@ -267,32 +286,33 @@ def training_scope(
     stddev: float = 0.09,
     dropout_keep_prob: float | None = 0.8,
     bn_decay: float | None = 0.997,
-) -> slim.Scope:
+) -> Scope:
     """Returns the scope that MobileNet v2 and v3 are built in.
 
     Args:
         is_training: Whether dropout is on and batch normalization uses the batch, where the
             network does not say so; None leaves that to the scope around.
         weight_decay: Factor of the L2 regularization loss of the weights, depthwise ones excepted.
-        stddev: Of the initial weights; negative for `slim.variance_scaling_initializer`.
+        stddev: Standard deviation of the initial weights; negative for
+            `slim.variance_scaling_initializer`.
         dropout_keep_prob: The share of features that dropout keeps.
         bn_decay: Decay of the moving averages.
     """
     initializer = (
-        slim.variance_scaling_initializer()
+        variance_scaling_initializer()
         if stddev < 0
         else tf.compat.v1.truncated_normal_initializer(stddev=stddev)
     )
     with (
-        slim.arg_scope(
-            [slim.conv2d, slim.fully_connected, slim.separable_conv2d],
+        arg_scope(
+            [conv2d, fully_connected, separable_conv2d],
             weights_initializer=initializer,
-            normalizer_fn=slim.batch_norm,
+            normalizer_fn=batch_norm,
         ),
-        slim.arg_scope([mobilenet_base, mobilenet], is_training=is_training),
-        safe_arg_scope([slim.batch_norm], is_training=is_training, decay=bn_decay),
-        safe_arg_scope([slim.dropout], is_training=is_training, keep_prob=dropout_keep_prob),
-        slim.arg_scope([slim.conv2d], weights_regularizer=slim.l2_regularizer(weight_decay)),
-        slim.arg_scope([slim.separable_conv2d], weights_regularizer=None) as scope,
+        arg_scope([mobilenet_base, mobilenet], is_training=is_training),
+        safe_arg_scope([batch_norm], is_training=is_training, decay=bn_decay),
+        safe_arg_scope([dropout], is_training=is_training, keep_prob=dropout_keep_prob),
+        arg_scope([conv2d], weights_regularizer=l2_regularizer(weight_decay)),
+        arg_scope([separable_conv2d], weights_regularizer=None) as scope,
     ):
         return scope

@@ -12,11 +12,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
+from slim_layers import batch_norm, conv2d, fully_connected, group_norm, separable_conv2d
 
-import slimcore as slim
+from slim_nets._network import network
 from slim_nets._scopes import wrapped_partial
 from slim_nets.mobilenet import mobilenet as lib
 from slim_nets.mobilenet.conv_blocks import expand_input_by_factor, expanded_conv
+from slimcore import Scope, add_arg_scope
 from slimcore.errors import InputError
 
 expand_input = expand_input_by_factor
@@ -34,7 +36,7 @@ ROWS = [
 
 
 def _definition(normalizer_fn: Callable[..., tf.Tensor], **normalizer_params: Any) -> dict:
-    layers = (slim.conv2d, slim.fully_connected, slim.separable_conv2d)
+    layers = (conv2d, fully_connected, separable_conv2d)
     return {
         "defaults": {
             **({(normalizer_fn,): normalizer_params} if normalizer_params else {}),
@@ -45,26 +47,32 @@ def _definition(normalizer_fn: Callable[..., tf.Tensor], **normalizer_params: An
                 "normalizer_fn": normalizer_fn,
                 "residual": True,
             },
-            (slim.conv2d, slim.separable_conv2d): {"padding": "SAME"},
+            (conv2d, separable_conv2d): {"padding": "SAME"},
         },
         "spec": [
-            op(slim.conv2d, stride=2, num_outputs=32, kernel_size=[3, 3]),
+            op(conv2d, stride=2, num_outputs=32, kernel_size=[3, 3]),
             op(expanded_conv, expansion_size=expand_input(1, divisible_by=1), num_outputs=16),
             *(
                 op(expanded_conv, stride=stride if first else 1, num_outputs=depth)
                 for depth, repetitions, stride in ROWS
                 for first in [True] + [False] * (repetitions - 1)
             ),
-            op(slim.conv2d, stride=1, kernel_size=[1, 1], num_outputs=1280),
+            op(conv2d, stride=1, kernel_size=[1, 1], num_outputs=1280),
         ],
     }
 
 
-V2_DEF = _definition(slim.batch_norm, center=True, scale=True)
-V2_DEF_GROUP_NORM = _definition(slim.group_norm)
+V2_DEF = _definition(batch_norm, center=True, scale=True)
+V2_DEF_GROUP_NORM = _definition(group_norm)
 
 
-@slim.add_arg_scope
+def training_scope(**kwargs: Any) -> Scope:
+    """Returns the scope that `mobilenet` is built in. See `mobilenet.training_scope`."""
+    return lib.training_scope(**kwargs)
+
+
+@network(image_size=224, arg_scope=training_scope)
+@add_arg_scope
 def mobilenet(
     input_tensor: tf.Tensor,
     num_classes: int | None = 1001,
@@ -81,7 +89,7 @@ def mobilenet(
 
     Args:
         input_tensor: Images [batch, height, width, channels]; 224x224 in the paper.
-        num_classes: Classes to tell apart; 0 or None returns the pooled features instead.
+        num_classes: Number of classes; 0 or None returns the pooled features instead.
         depth_multiplier: Factor on the number of channels of every layer.
         scope: Name of the variables' scope.
         conv_defs: The table of layers, `V2_DEF` by default.
@@ -89,7 +97,7 @@ def mobilenet(
             `depth_multiplier` below 1, as many classes need it.
         min_depth: The least number of channels of a layer, 8 by default.
         divisible_by: The number of channels of a layer is a multiple of it, 8 by default.
-        activation_fn: Of the convolutions, in place of the table's.
+        activation_fn: Activation of the convolutions, in place of the table's.
         **kwargs: Further arguments of `mobilenet.mobilenet`: `is_training` (False by default),
             `prediction_fn`, `reuse`, `base_only`, `final_endpoint`, `output_stride`,
             `use_explicit_padding`, `use_reduce_mean_for_pooling`.
@@ -100,7 +108,7 @@ def mobilenet(
 
     Raises:
         InputError: `num_classes` is negative; or as `mobilenet.mobilenet_base`.
-        ShapeError: The inputs are no images.
+        ShapeError: The inputs are not images.
     """
     if "multiplier" in kwargs:
         raise InputError("mobilenet takes depth_multiplier, not multiplier; rename the argument")
@@ -132,7 +140,7 @@ def finegrained(conv_defs: Mapping[str, Any], depth_multiplier: float) -> dict[s
     return {**conv_defs, "spec": [*spec, last._replace(params=params)]}
 
 
-@slim.add_arg_scope
+@add_arg_scope
 def mobilenet_base(
     input_tensor: tf.Tensor, depth_multiplier: float = 1.0, **kwargs: Any
 ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
@@ -140,23 +148,22 @@ def mobilenet_base(
     return mobilenet(input_tensor, depth_multiplier=depth_multiplier, base_only=True, **kwargs)
 
 
-@slim.add_arg_scope
+@add_arg_scope
 def mobilenet_base_group_norm(
     input_tensor: tf.Tensor, depth_multiplier: float = 1.0, **kwargs: Any
 ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-    """Turns images into a map of features, with group normalization."""
-    return mobilenet_base(
-        input_tensor, depth_multiplier, **{**kwargs, "conv_defs": V2_DEF_GROUP_NORM}
-    )
+    """Turns images into a map of features, with group normalization.
 
+    Args:
+        input_tensor: Images [batch, height, width, channels].
+        depth_multiplier: Factor on the number of channels of every layer.
+        **kwargs: Further arguments of `mobilenet`; and `groups`: into how many groups the channels
+            fall, 8 by default. It divides the number of channels of every layer.
+    """
+    groups = {(group_norm,): {"groups": kwargs.pop("groups", 8)}}
+    conv_defs = {**V2_DEF_GROUP_NORM, "defaults": {**V2_DEF_GROUP_NORM["defaults"], **groups}}
+    return mobilenet_base(input_tensor, depth_multiplier, **{**kwargs, "conv_defs": conv_defs})
 
-def training_scope(**kwargs: Any) -> slim.Scope:
-    """Returns the scope that `mobilenet` is built in. See `mobilenet.training_scope`."""
-    return lib.training_scope(**kwargs)
-
-
-mobilenet.default_image_size = 224
-mobilenet.arg_scope = training_scope
 
 mobilenet_v2_140 = wrapped_partial(mobilenet, depth_multiplier=1.4)
 mobilenet_v2_050 = wrapped_partial(

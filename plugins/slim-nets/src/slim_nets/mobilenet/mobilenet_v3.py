@@ -13,20 +13,33 @@ have their table fixed.
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import tensorflow as tf
+from slim_layers import (
+    avg_pool2d,
+    batch_norm,
+    conv2d,
+    fully_connected,
+    group_norm,
+    separable_conv2d,
+)
 
-import slimcore as slim
 from slim_nets import _scopes as scopes
+from slim_nets._heads import reduced_kernel_size
+from slim_nets._network import Network, network
 from slim_nets.mobilenet import conv_blocks
 from slim_nets.mobilenet import mobilenet as lib
 from slim_nets.mobilenet.conv_blocks import expand_input_by_factor, expanded_conv
 from slim_nets.mobilenet.mobilenet_v2 import finegrained
+from slimcore import add_arg_scope
+from slimcore.errors import InputError
 
 expand_input = expand_input_by_factor
 op = lib.op
 training_scope = lib.training_scope
+
+R = TypeVar("R")
 
 
 def hard_swish(x: tf.Tensor) -> tf.Tensor:
@@ -35,15 +48,17 @@ def hard_swish(x: tf.Tensor) -> tf.Tensor:
 
 
 def reduce_to_1x1(input_tensor: tf.Tensor, default_size: int = 7, **kwargs: Any) -> tf.Tensor:
-    """Averages a square map over all its positions.
+    """Averages a square map over all its positions, and any other over windows.
 
     Args:
-        input_tensor: The map [batch, size, size, channels].
-        default_size: The size where it is not known.
+        input_tensor: The map [batch, height, width, channels].
+        default_size: Height and width of the windows, where the map is not square or its size is
+            not known. A smaller map has smaller windows.
         **kwargs: Further arguments of `slim.avg_pool2d`.
     """
-    sizes = [size or default_size for size in input_tensor.shape[1:3]]
-    return slim.avg_pool2d(input_tensor, kernel_size=sizes, **kwargs)
+    height, width = input_tensor.shape[1:3]
+    window = [default_size, default_size] if height != width else [height or default_size] * 2
+    return avg_pool2d(input_tensor, reduced_kernel_size(input_tensor, window), **kwargs)
 
 
 squeeze_excite = partial(
@@ -93,15 +108,23 @@ def mbv3_op(
 
 def mbv3_fused(ef: float, n: int, k: int, s: int = 1, **kwargs: Any) -> lib.Op:
     """Returns a row: an inverted residual whose expansion is a full convolution, of size `k`."""
-    expansion_fn = partial(slim.conv2d, kernel_size=k, stride=s)
-    return mbv3_op(ef, n, k=1, s=s, depthwise_location=None, expansion_fn=expansion_fn, **kwargs)
+    return mbv3_op(
+        ef,
+        n,
+        k=1,
+        s=s,
+        depthwise_location=None,
+        expansion_fn=partial(conv2d, kernel_size=k),
+        strided_expansion=True,
+        **kwargs,
+    )
 
 
 mbv3_op_se = partial(mbv3_op, se=_squeeze_excite)
 
 
 def _defaults(normalizer_fn: Callable[..., tf.Tensor], **normalizer_params: Any) -> dict:
-    layers = (slim.conv2d, slim.fully_connected, slim.separable_conv2d)
+    layers = (conv2d, fully_connected, separable_conv2d)
     return {
         (expanded_conv,): {"normalizer_fn": normalizer_fn, "residual": True},
         layers: {"normalizer_fn": normalizer_fn, "activation_fn": tf.nn.relu},
@@ -109,8 +132,8 @@ def _defaults(normalizer_fn: Callable[..., tf.Tensor], **normalizer_params: Any)
     }
 
 
-DEFAULTS = _defaults(slim.batch_norm, center=True, scale=True)
-DEFAULTS_GROUP_NORM = _defaults(slim.group_norm)
+DEFAULTS = _defaults(batch_norm, center=True, scale=True)
+DEFAULTS_GROUP_NORM = _defaults(group_norm)
 
 # Expansion, outputs, kernel, stride, hard swish, squeeze and excite.
 LARGE = [
@@ -150,7 +173,7 @@ def _definition(
 ) -> dict[str, Any]:
     """Returns a table: the rows, a convolution to `last` channels, a pool, one to `features`."""
     swish = {} if minimalistic else {"activation_fn": hard_swish}
-    spec = [op(slim.conv2d, stride=2, num_outputs=16, kernel_size=(3, 3), **swish)]
+    spec = [op(conv2d, stride=2, num_outputs=16, kernel_size=(3, 3), **swish)]
     for factor, outputs, kernel, stride, swished, squeezed in rows:
         if minimalistic:
             spec.append(mbv3_op(factor, outputs, 3, stride))
@@ -160,10 +183,10 @@ def _definition(
                 row(factor, outputs, kernel, stride, act=hard_swish if swished else tf.nn.relu)
             )
     spec += [
-        op(slim.conv2d, stride=1, kernel_size=[1, 1], num_outputs=last, **swish),
+        op(conv2d, stride=1, kernel_size=[1, 1], num_outputs=last, **swish),
         op(reduce_to_1x1, default_size=7, stride=1, padding="VALID"),
         op(
-            slim.conv2d,
+            conv2d,
             stride=1,
             kernel_size=[1, 1],
             num_outputs=features,
@@ -188,7 +211,7 @@ V3_SMALL_DETECTION = _definition(_halved(SMALL), last=288, features=1024)
 V3_EDGETPU = {
     "defaults": DEFAULTS,
     "spec": [
-        op(slim.conv2d, stride=2, num_outputs=32, kernel_size=(3, 3)),
+        op(conv2d, stride=2, num_outputs=32, kernel_size=(3, 3)),
         mbv3_fused(ef=1, n=16, k=3),
         mbv3_fused(ef=8, n=32, k=3, s=2),
         *[mbv3_fused(ef=4, n=32, k=3)] * 3,
@@ -201,12 +224,13 @@ V3_EDGETPU = {
         mbv3_op(ef=8, n=160, k=5, s=2),
         *[mbv3_op(ef=4, n=160, k=5)] * 3,
         mbv3_op(ef=8, n=192, k=3),
-        op(slim.conv2d, stride=1, num_outputs=1280, kernel_size=(1, 1)),
+        op(conv2d, stride=1, num_outputs=1280, kernel_size=(1, 1)),
     ],
 }
 
 
-@slim.add_arg_scope
+@network(image_size=224, arg_scope=training_scope)
+@add_arg_scope
 def mobilenet(
     input_tensor: tf.Tensor,
     num_classes: int | None = 1001,
@@ -221,7 +245,7 @@ def mobilenet(
 
     Args:
         input_tensor: Images [batch, height, width, channels]; 224x224 in the paper.
-        num_classes: Classes to tell apart; 0 or None returns the pooled features instead.
+        num_classes: Number of classes; 0 or None returns the pooled features instead.
         depth_multiplier: Factor on the number of channels of every layer.
         scope: Name of the variables' scope.
         conv_defs: The table of layers, `V3_LARGE` by default.
@@ -230,7 +254,8 @@ def mobilenet(
         use_groupnorm: Whether normalization is over groups of channels rather than the batch.
         **kwargs: Further arguments of `mobilenet.mobilenet`: `is_training` (False by default),
             `prediction_fn`, `reuse`, `base_only`, `final_endpoint`, `output_stride`,
-            `use_explicit_padding`, `use_reduce_mean_for_pooling`.
+            `use_explicit_padding`, `use_reduce_mean_for_pooling`; and, with `use_groupnorm`,
+            `groups`: into how many groups the channels fall, 8 by default.
 
     Returns:
         The logits [batch, num_classes], and the end points: `layer_1` and so on, those inside of
@@ -238,11 +263,14 @@ def mobilenet(
 
     Raises:
         InputError: `num_classes` is negative; or as `mobilenet.mobilenet_base`.
-        ShapeError: The inputs are no images.
+        ShapeError: The inputs are not images.
     """
+    if "multiplier" in kwargs:
+        raise InputError("mobilenet takes depth_multiplier, not multiplier; rename the argument")
     conv_defs = conv_defs or V3_LARGE
     if use_groupnorm:
-        conv_defs = {**conv_defs, "defaults": DEFAULTS_GROUP_NORM}
+        groups = {(group_norm,): {"groups": kwargs.pop("groups", 8)}}
+        conv_defs = {**conv_defs, "defaults": {**DEFAULTS_GROUP_NORM, **groups}}
     if finegrain_classification_mode:
         conv_defs = finegrained(conv_defs, depth_multiplier)
     return lib.mobilenet(
@@ -255,7 +283,7 @@ def mobilenet(
     )
 
 
-@slim.add_arg_scope
+@add_arg_scope
 def mobilenet_base(
     input_tensor: tf.Tensor, depth_multiplier: float = 1.0, **kwargs: Any
 ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
@@ -264,8 +292,8 @@ def mobilenet_base(
 
 
 def wrapped_partial(
-    func: Callable[..., Any], new_defaults: Mapping[str, Any] | None = None, **kwargs: Any
-) -> Callable[..., Any]:
+    func: Network[..., R], new_defaults: Mapping[str, Any] | None = None, **kwargs: Any
+) -> Network[..., R]:
     """Returns a variant of a network, with some arguments fixed and others by default.
 
     Args:
@@ -275,9 +303,6 @@ def wrapped_partial(
     """
     return scopes.wrapped_partial(func, **{**(new_defaults or {}), **kwargs})
 
-
-mobilenet.default_image_size = 224
-mobilenet.arg_scope = training_scope
 
 large = wrapped_partial(mobilenet, conv_defs=V3_LARGE)
 small = wrapped_partial(mobilenet, conv_defs=V3_SMALL)

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
+from slim_layers import avg_pool2d, batch_norm, conv2d, max_pool2d, separable_conv2d
 
-import slimcore as slim
+from slimcore import add_arg_scope, get_or_create_global_step
 from slimcore.errors import InputError
 
 DATA_FORMAT_NCHW = "NCHW"
@@ -76,25 +77,39 @@ def calc_reduction_layers(num_cells: int, num_reduction_layers: int) -> list[int
     ]
 
 
-@slim.add_arg_scope
+@add_arg_scope
 def get_channel_index(data_format: str = INVALID) -> int:
-    """Returns the axis of the channels."""
+    """Returns the axis of the channels.
+
+    Raises:
+        InputError: No data format is set, neither here nor by a scope.
+    """
+    if data_format not in (DATA_FORMAT_NHWC, DATA_FORMAT_NCHW):
+        raise InputError(
+            f"a NASNet got data_format={data_format!r}; pass 'NHWC' or 'NCHW', or set it with "
+            "arg_scope"
+        )
     return 3 if data_format == DATA_FORMAT_NHWC else 1
 
 
-@slim.add_arg_scope
+def spatial_axes(**data_format: str) -> tuple[int, int]:
+    """Returns the axes of height and width. Takes the argument of `get_channel_index`."""
+    return (1, 2) if get_channel_index(**data_format) == 3 else (2, 3)
+
+
+@add_arg_scope
 def get_channel_dim(shape: tf.TensorShape, data_format: str = INVALID) -> int:
     """Returns the number of channels of a shape."""
-    return shape[3 if data_format == DATA_FORMAT_NHWC else 1]
+    return shape[get_channel_index(data_format=data_format)]
 
 
-@slim.add_arg_scope
+@add_arg_scope
 def global_avg_pool(x: tf.Tensor, data_format: str = INVALID) -> tf.Tensor:
     """Averages a map over its positions: [batch, channels]."""
-    return tf.reduce_mean(x, [1, 2] if data_format == DATA_FORMAT_NHWC else [2, 3])
+    return tf.reduce_mean(x, spatial_axes(data_format=data_format))
 
 
-@slim.add_arg_scope
+@add_arg_scope
 def factorized_reduction(
     net: tf.Tensor, output_filters: int, stride: int, data_format: str = INVALID
 ) -> tf.Tensor:
@@ -107,22 +122,21 @@ def factorized_reduction(
         data_format: "NHWC" or "NCHW".
     """
     if stride == 1:
-        net = slim.conv2d(net, output_filters, 1, scope="path_conv")
-        return slim.batch_norm(net, scope="path_bn")
+        net = conv2d(net, output_filters, 1, scope="path_conv")
+        return batch_norm(net, scope="path_bn")
     half = output_filters // 2
-    even = slim.avg_pool2d(net, [1, 1], stride=stride, padding="VALID")
-    even = slim.conv2d(even, half, 1, scope="path1_conv")
-    first = 1 if data_format == DATA_FORMAT_NHWC else 2
-    begin = [int(axis in (first, first + 1)) for axis in range(4)]
+    even = avg_pool2d(net, [1, 1], stride=stride, padding="VALID")
+    even = conv2d(even, half, 1, scope="path1_conv")
+    begin = [int(axis in spatial_axes(data_format=data_format)) for axis in range(4)]
     odd = tf.pad(net, [[0, after] for after in begin])
     odd = odd[:, begin[1] :, begin[2] :, begin[3] :]
-    odd = slim.avg_pool2d(odd, [1, 1], stride=stride, padding="VALID")
-    odd = slim.conv2d(odd, output_filters - half, 1, scope="path2_conv")
-    net = tf.concat([even, odd], get_channel_index())
-    return slim.batch_norm(net, scope="final_path_bn")
+    odd = avg_pool2d(odd, [1, 1], stride=stride, padding="VALID")
+    odd = conv2d(odd, output_filters - half, 1, scope="path2_conv")
+    net = tf.concat([even, odd], get_channel_index(data_format=data_format))
+    return batch_norm(net, scope="final_path_bn")
 
 
-@slim.add_arg_scope
+@add_arg_scope
 def drop_path(net: tf.Tensor, keep_prob: Any, is_training: bool = True) -> tf.Tensor:
     """Drops a map of whole examples at random, and scales up those that it keeps.
 
@@ -231,35 +245,38 @@ class NasNetABaseCell:
         if previous.shape[2] != net.shape[2]:
             previous = factorized_reduction(self._activation(previous), filters, stride=2)
         elif prev_layer is not None and get_channel_dim(previous.shape) != filters:
-            previous = slim.conv2d(self._activation(previous), filters, 1, scope="prev_1x1")
-            previous = slim.batch_norm(previous, scope="prev_bn")
-        net = slim.conv2d(self._activation(net), filters, 1, scope="1x1")
-        return [slim.batch_norm(net, scope="beginning_bn"), previous]
+            previous = conv2d(self._activation(previous), filters, 1, scope="prev_1x1")
+            previous = batch_norm(previous, scope="prev_bn")
+        net = conv2d(self._activation(net), filters, 1, scope="1x1")
+        return [batch_norm(net, scope="beginning_bn"), previous]
 
     def _apply(self, net: tf.Tensor, operation: str, stride: int, filters: int) -> tf.Tensor:
         if operation.startswith("separable"):
-            net = self._separable(net, operation, stride, filters)
-        elif operation == "none":
-            if stride > 1 or get_channel_dim(net.shape) != filters:
-                net = self._projected(self._activation(net), filters, stride)
-        else:
-            window = [int(size) for size in operation[-3:].split("x")]
-            pool = slim.avg_pool2d if operation.startswith("avg") else slim.max_pool2d
-            net = pool(net, window, stride=stride, padding="SAME")
-            if get_channel_dim(net.shape) != filters:
-                net = self._projected(net, filters, 1)
-        if self._bounded:
-            net = tf.clip_by_value(net, -CLIP_BY_VALUE_CAP, CLIP_BY_VALUE_CAP)
-        return net
+            return self._clipped(self._separable(net, operation, stride, filters))
+        projects = get_channel_dim(net.shape) != filters
+        if operation == "none":
+            if projects or stride > 1:
+                return self._clipped(self._projected(self._activation(net), filters, stride))
+            return self._activation(net) if self._bounded else net
+        window = [int(size) for size in operation[-3:].split("x")]
+        pool = avg_pool2d if operation.startswith("avg") else max_pool2d
+        net = self._activation(net) if self._bounded else net
+        net = pool(net, window, stride=stride, padding="SAME")
+        return self._clipped(self._projected(net, filters, 1) if projects else net)
+
+    def _clipped(self, net: tf.Tensor) -> tf.Tensor:
+        if not self._bounded:
+            return net
+        return tf.clip_by_value(net, -CLIP_BY_VALUE_CAP, CLIP_BY_VALUE_CAP)
 
     def _projected(self, net: tf.Tensor, filters: int, stride: int) -> tf.Tensor:
-        net = slim.conv2d(net, filters, 1, stride=stride, scope="1x1")
-        return slim.batch_norm(net, scope="bn_1")
+        net = conv2d(net, filters, 1, stride=stride, scope="1x1")
+        return batch_norm(net, scope="bn_1")
 
     def _separable(self, net: tf.Tensor, operation: str, stride: int, filters: int) -> tf.Tensor:
-        size, times = map(int, re.fullmatch(r"separable_(\d+)x\d+_(\d+)", operation).groups())
+        size, times = map(int, re.findall(r"\d+", operation)[1:])
         for number in range(1, times + 1):
-            net = slim.separable_conv2d(
+            net = separable_conv2d(
                 self._activation(net),
                 filters,
                 size,
@@ -267,7 +284,7 @@ class NasNetABaseCell:
                 stride=stride,
                 scope=f"separable_{size}x{size}_{number}",
             )
-            net = slim.batch_norm(net, scope=f"bn_sep_{size}x{size}_{number}")
+            net = batch_norm(net, scope=f"bn_sep_{size}x{size}_{number}")
             stride = 1
         return net
 
@@ -277,7 +294,7 @@ class NasNetABaseCell:
             return net
         dropped = 1 - self._drop_path_keep_prob
         dropped *= (cell_num + 1) / self._total_num_cells
-        step = slim.get_or_create_global_step() if current_step is None else current_step
+        step = get_or_create_global_step() if current_step is None else current_step
         progress = tf.cast(step, tf.float32) / self._total_training_steps
         return drop_path(net, 1 - tf.minimum(1.0, progress) * dropped)
 

@@ -8,12 +8,15 @@ Paper: Liu et al., "Progressive Neural Architecture Search", 2017, arXiv:1712.00
 their scopes. Stem and heads are those of NASNet.
 """
 
+from collections.abc import Iterator
+
 import tensorflow as tf
 
-import slimcore as slim
 from slim_nets._checks import check_endpoint
+from slim_nets._network import network
 from slim_nets.nasnet import nasnet, nasnet_utils
 from slim_nets.nasnet.nasnet_utils import Config
+from slimcore import Scope
 
 
 def large_imagenet_config() -> Config:
@@ -34,14 +37,14 @@ def mobile_imagenet_config() -> Config:
 
 def pnasnet_large_arg_scope(
     weight_decay: float = 4e-5, batch_norm_decay: float = 0.9997, batch_norm_epsilon: float = 1e-3
-) -> slim.Scope:
+) -> Scope:
     """Returns the scope of `build_pnasnet_large`. See `nasnet.nasnet_arg_scope`."""
     return nasnet.nasnet_arg_scope(weight_decay, batch_norm_decay, batch_norm_epsilon)
 
 
 def pnasnet_mobile_arg_scope(
     weight_decay: float = 4e-5, batch_norm_decay: float = 0.9997, batch_norm_epsilon: float = 1e-3
-) -> slim.Scope:
+) -> Scope:
     """Returns the scope of `build_pnasnet_mobile`. See `nasnet.nasnet_arg_scope`."""
     return nasnet.nasnet_arg_scope(weight_decay, batch_norm_decay, batch_norm_epsilon)
 
@@ -75,6 +78,7 @@ class PNasNetNormalCell(nasnet_utils.NasNetABaseCell):
         )
 
 
+@network(image_size=331, arg_scope=pnasnet_large_arg_scope)
 def build_pnasnet_large(
     images: tf.Tensor,
     num_classes: int | None,
@@ -90,6 +94,7 @@ def build_pnasnet_large(
     return _build("pnasnet_large", images, num_classes, is_training, final_endpoint, config)
 
 
+@network(image_size=224, arg_scope=pnasnet_mobile_arg_scope)
 def build_pnasnet_mobile(
     images: tf.Tensor,
     num_classes: int | None,
@@ -102,7 +107,7 @@ def build_pnasnet_mobile(
     Args:
         images: Images [batch, height, width, channels]; 224x224 in the paper. For training with
             the second classifier at least 67x67.
-        num_classes: Classes to tell apart; 0 or None returns the pooled features instead.
+        num_classes: Number of classes; 0 or None returns the pooled features instead.
         is_training: Whether dropout and drop path are on, batch normalization uses the batch, and
             there is a second classifier.
         final_endpoint: Where to stop: `Stem`, `Cell_0`, and so on; at the logits by default.
@@ -132,43 +137,39 @@ def _build(
     if final_endpoint is not None:
         known = ["Stem", *(f"Cell_{n}" for n in range(config.num_cells))]
         check_endpoint(name, final_endpoint, known)
-    reductions = nasnet_utils.calc_reduction_layers(config.num_cells, config.num_reduction_layers)
     with nasnet.building(images, is_training, config) as images:
-        cell = PNasNetNormalCell(
-            config.num_conv_filters,
-            config.drop_path_keep_prob if is_training else 1.0,
-            # The two cells of the stem count for drop path.
-            config.num_cells + 2,
-            config.total_training_steps,
-            config.use_bounded_activation,
+        stages = _stages(images, is_training, config)
+        return nasnet.with_heads(stages, num_classes, is_training, config, final_endpoint)
+
+
+def _stages(
+    images: tf.Tensor, is_training: bool, config: Config
+) -> Iterator[tuple[str, tf.Tensor]]:
+    """Builds stem and cells, and yields the end point and the map of each as it is built."""
+    cell = PNasNetNormalCell(
+        config.num_conv_filters,
+        config.drop_path_keep_prob if is_training else 1.0,
+        # The two cells of the stem count for drop path.
+        config.num_cells + 2,
+        config.total_training_steps,
+        config.use_bounded_activation,
+    )
+    reductions = nasnet_utils.calc_reduction_layers(config.num_cells, config.num_reduction_layers)
+    outputs = nasnet.imagenet_stem(images, config, cell)
+    net = outputs[-1]
+    yield "Stem", net
+    scaling = 1.0
+    for number in range(config.num_cells):
+        halves = number in reductions
+        if halves:
+            scaling *= config.filter_scaling_rate
+        net = cell(
+            net,
+            scope=f"cell_{number}",
+            filter_scaling=scaling,
+            stride=2 if halves else 1,
+            prev_layer=outputs[-2],
+            cell_num=number + 2,
         )
-        outputs = nasnet.imagenet_stem(images, config, cell)
-        net = outputs[-1]
-        ends = {"Stem": net}
-        if final_endpoint == "Stem":
-            return net, ends
-        scaling = 1.0
-        for number in range(config.num_cells):
-            halves = number in reductions
-            if halves:
-                scaling *= config.filter_scaling_rate
-            net = ends[f"Cell_{number}"] = cell(
-                net,
-                scope=f"cell_{number}",
-                filter_scaling=scaling,
-                stride=2 if halves else 1,
-                prev_layer=outputs[-2],
-                cell_num=number + 2,
-            )
-            if final_endpoint == f"Cell_{number}":
-                return net, ends
-            if nasnet.has_aux_head(number, reductions, config, num_classes, is_training):
-                nasnet.aux_head(net, ends, num_classes, config, scope=f"aux_{number}")
-            outputs.append(net)
-        return nasnet.head(net, ends, num_classes, config), ends
-
-
-build_pnasnet_large.default_image_size = 331
-build_pnasnet_large.arg_scope = pnasnet_large_arg_scope
-build_pnasnet_mobile.default_image_size = 224
-build_pnasnet_mobile.arg_scope = pnasnet_mobile_arg_scope
+        yield f"Cell_{number}", net
+        outputs.append(net)
