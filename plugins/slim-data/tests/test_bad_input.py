@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 import slimcore as slim
+from slimcore.data_errors import explained
 from slimcore.errors import DataError
 
 BAD = 5  # the number of the record that is bad
@@ -17,7 +18,7 @@ def labels_of(folder, **options):
     batches = slim.data.load(
         "digits", "test", 8, dataset_dir=str(folder), preprocessing="lenet", image_size=8, **options
     )
-    return [int(label) for batch in batches for label in batch["label"]]
+    return [int(label) for batch in slim.data.iterate(batches) for label in batch["label"]]
 
 
 def png_of(record):
@@ -39,9 +40,9 @@ RECORDS = {
     "a negative label": (
         lambda r, change: change(r, image__class__label=-1), "label is not one of 0 to 9: -1"),
     "an image that is no image": (
-        lambda r, change: change(r, image__encoded=b"hello"), "no image of a format known"),
+        lambda r, change: change(r, image__encoded=b"hello"), "not a readable image: its format is not one of BMP, GIF, "),
     "an image that is no image and no text": (
-        lambda r, change: change(r, image__encoded=b"\xff\0\xfe\n"), "no image of a format known"),
+        lambda r, change: change(r, image__encoded=b"\xff\0\xfe\n"), "not a readable image: its format is not one of BMP, GIF, "),
     "half an image": (
         lambda r, change: change(r, image__encoded=png_of(r)[:80]), "PNG"),
     "a header of 50,000 x 50,000": (
@@ -49,8 +50,8 @@ RECORDS = {
     "an image of another size": (
         lambda r, change: change(r, image__encoded=other_size()),
         "requested shape"),
-    "no example": (lambda r, change: b"garbage", "the record is no example"),
-    "no example and no text": (lambda r, change: b"\xff\n\xfe", "the record is no example"),
+    "no example": (lambda r, change: b"garbage", "the record is not a tf.train.Example"),
+    "no example and no text": (lambda r, change: b"\xff\n\xfe", "the record is not a tf.train.Example"),
     "an example without a label": (
         lambda r, change: tf.train.Example().SerializeToString(), "required"),
 }  # fmt: skip
@@ -153,12 +154,12 @@ def test_a_missing_shard_is_named(tmp_path, write_records, digit_records):
 
 
 @pytest.fixture
-def converted(folder_of_pictures, tmp_path):
+def converted(folder_of_images, tmp_path):
     from slim_data._convert import convert
     from slim_data._convert_sources import open_source
 
     folder = tmp_path / "converted"
-    convert(open_source(str(folder_of_pictures)), str(folder), name="pets", shards=1)
+    convert(open_source(str(folder_of_images)), str(folder), name="pets", shards=1)
     return folder
 
 
@@ -166,7 +167,7 @@ def load_converted(folder, **options):
     batches = slim.data.load(
         "converted", "train", 2, dataset_dir=str(folder), image_size=8, **options
     )
-    return sum(len(batch["label"]) for batch in batches)
+    return sum(len(batch["label"]) for batch in slim.data.iterate(batches))
 
 
 def test_a_file_with_another_checksum_than_the_manifest_says_is_named(converted):
@@ -192,7 +193,7 @@ def test_a_file_with_another_size_than_the_manifest_says_is_named(converted):
 )
 def test_a_manifest_that_cannot_be_read_is_named(converted, text):
     (converted / "manifest.json").write_text(text)
-    with pytest.raises(DataError, match=r"manifest.json is no manifest that can be read"):
+    with pytest.raises(DataError, match=r"manifest.json is not a readable manifest"):
         load_converted(converted)
 
 
@@ -209,23 +210,26 @@ def test_a_labels_file_that_cannot_be_read_is_named(tmp_path, write_records, dig
         labels_of(tmp_path)
 
 
-def test_an_empty_class_folder_is_named(folder_of_pictures):
-    (folder_of_pictures / "empty").mkdir()
+def test_an_empty_class_folder_is_named(folder_of_images):
+    (folder_of_images / "empty").mkdir()
     with pytest.raises(DataError, match=r"class folder .*empty is empty"):
-        slim.data.get_dataset("image_folder", "train", str(folder_of_pictures))
+        slim.data.get_dataset("image_folder", "train", str(folder_of_images))
 
 
-def test_a_text_file_among_pictures_is_named_or_left_out(folder_of_pictures):
-    notes = folder_of_pictures / "dog" / "notes.txt"
+def test_a_text_file_among_images_is_named_or_left_out(folder_of_images):
+    notes = folder_of_images / "dog" / "notes.txt"
     notes.write_text("Not a dog.")
 
     def count(**options):
         batches = slim.data.load(
-            "image_folder", "all", 4, dataset_dir=str(folder_of_pictures), image_size=8, **options
+            "image_folder", "all", 4, dataset_dir=str(folder_of_images), image_size=8, **options
         )
-        return sum(len(batch["label"]) for batch in batches)
+        return sum(len(batch["label"]) for batch in slim.data.iterate(batches))
 
-    with pytest.raises(DataError, match=rf"{notes}: no image of a format known"):
+    with pytest.raises(
+        DataError,
+        match=rf"{notes}: not a readable image: .*--skip-corrupt\); it begins with Not a do",
+    ):
         count()
     assert count(skip_corrupt=1) == 12
 
@@ -243,4 +247,5 @@ def test_a_dataset_still_tells_what_was_wrong_to_who_iterates_otherwise(
 
     with pytest.raises(tf.errors.InvalidArgumentError) as caught:
         count()
-    assert "record 0 (the first is 0): no image" in str(batches.explain(caught.value))
+    told = str(explained(batches, caught.value))
+    assert "record 0 (the first is 0): not a readable image" in told

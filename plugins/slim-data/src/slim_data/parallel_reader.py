@@ -12,7 +12,7 @@ from slimcore.errors import InputError, RunError
 v1 = tf.compat.v1
 
 
-class ParallelReader(v1.ReaderBase):
+class ParallelReader(tf.compat.v1.ReaderBase):
     """Several readers that fill one queue with keys and records."""
 
     def __init__(
@@ -142,7 +142,8 @@ def parallel_read(
         paths = v1.train.string_input_producer(
             files, num_epochs=num_epochs, shuffle=shuffle, seed=seed, name="filenames"
         )
-        dtypes, shapes = list(dtypes or (tf.string, tf.string)), [[], []]
+        dtypes = list(dtypes or (tf.string, tf.string))
+        shapes: list[list[int]] = [[], []]
         if shuffle:
             queue = tf.queue.RandomShuffleQueue(
                 capacity, min_after_dequeue, dtypes, shapes, seed=seed, name="common_queue"
