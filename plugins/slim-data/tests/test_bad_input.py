@@ -2,6 +2,7 @@
 
 import json
 import struct
+import time
 
 import numpy as np
 import pytest
@@ -34,15 +35,17 @@ def other_size():
     return tf.io.encode_png(np.zeros([9, 9, 1], np.uint8)).numpy()
 
 
+NO_IMAGE = "not a readable image: its format is not one of BMP, GIF, JPEG, PNG, WEBP"
+NO_EXAMPLE = "the record is not a tf.train.Example"
 RECORDS = {
     "a label out of range": (
         lambda r, change: change(r, image__class__label=10), "label is not one of 0 to 9: 10"),
     "a negative label": (
         lambda r, change: change(r, image__class__label=-1), "label is not one of 0 to 9: -1"),
     "an image that is no image": (
-        lambda r, change: change(r, image__encoded=b"hello"), "not a readable image: its format is not one of BMP, GIF, "),
+        lambda r, change: change(r, image__encoded=b"hello"), NO_IMAGE),
     "an image that is no image and no text": (
-        lambda r, change: change(r, image__encoded=b"\xff\0\xfe\n"), "not a readable image: its format is not one of BMP, GIF, "),
+        lambda r, change: change(r, image__encoded=b"\xff\0\xfe\n"), NO_IMAGE),
     "half an image": (
         lambda r, change: change(r, image__encoded=png_of(r)[:80]), "PNG"),
     "a header of 50,000 x 50,000": (
@@ -50,8 +53,8 @@ RECORDS = {
     "an image of another size": (
         lambda r, change: change(r, image__encoded=other_size()),
         "requested shape"),
-    "no example": (lambda r, change: b"garbage", "the record is not a tf.train.Example"),
-    "no example and no text": (lambda r, change: b"\xff\n\xfe", "the record is not a tf.train.Example"),
+    "no example": (lambda r, change: b"garbage", NO_EXAMPLE),
+    "no example and no text": (lambda r, change: b"\xff\n\xfe", NO_EXAMPLE),
     "an example without a label": (
         lambda r, change: tf.train.Example().SerializeToString(), "required"),
 }  # fmt: skip
@@ -122,6 +125,41 @@ def test_a_damaged_file_is_named_or_read_as_far_as_it_can_be(
     expected = every[:BAD] + every[BAD + lost :]
     assert labels_of(tmp_path, skip_corrupt=1) == expected
     assert labels_of(tmp_path, skip_corrupt=1, repeat=2) == expected * 2
+
+
+@pytest.mark.parametrize("bad", [range(750), range(0, 1500, 2), range(1, 1500, 3)])
+def test_many_bad_records_cost_as_much_as_they_hold(bad, tmp_path, write_records, digit_records):
+    padding = tf.train.Example()
+    padding.features.feature["padding"].bytes_list.value.append(bytes(1000))
+    records = [
+        digit_records[n % 20] + padding.SerializeToString(deterministic=True) for n in range(1500)
+    ]
+    path = tmp_path / "digits_test.tfrecord"
+    write_records(path, records)
+    every = labels_of(tmp_path)
+    data = path.read_bytes()
+    spoilt = bytearray(data)
+    starts = frames(data)
+    for number in bad:
+        spoilt[starts[number] + 20] ^= 1
+    path.write_bytes(spoilt)
+    began = time.monotonic()
+    left = labels_of(tmp_path, skip_corrupt=len(bad))
+    assert time.monotonic() - began < 30
+    assert left == [label for n, label in enumerate(every) if n not in bad]
+
+
+def test_what_is_left_out_is_shown_and_not_obeyed(
+    tmp_path, write_records, digit_records, replaced, capfd
+):
+    folder = tmp_path / "\x1b[2J\u202e"
+    records = [replaced(digit_records[0], image__encoded=b"hello"), digit_records[1]]
+    write_records(folder / "digits_test.tfrecord", records)
+    assert len(labels_of(folder, skip_corrupt=1)) == 1
+    said = capfd.readouterr().err
+    assert "slim: left out " in said
+    assert "\x1b" not in said
+    assert "\u202e" not in said
 
 
 def test_one_bad_record_more_than_allowed_is_an_error(

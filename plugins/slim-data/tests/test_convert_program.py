@@ -246,6 +246,28 @@ def test_images_that_cannot_be_read_are_counted_named_and_left_out(folder_of_ima
     assert re.search(r"left out: .*(notes.txt|written before).*\(2 of at most 2\)", lines[-1])
 
 
+@pytest.mark.parametrize("fault", ["gone", "a folder", "half a JPEG", "a TIFF"])
+def test_an_image_that_cannot_be_read_is_told_as_such_and_may_be_left_out(
+    fault, folder_of_images, tmp_path
+):
+    bad = folder_of_images / "cat" / "1.jpg"
+    whole = bad.read_bytes()
+    source = open_source(str(folder_of_images))
+    bad.unlink()
+    if fault == "a folder":
+        bad.mkdir()
+    elif fault == "half a JPEG":
+        bad.write_bytes(whole[:50])
+    elif fault == "a TIFF":
+        Image.new("RGB", (3, 3)).save(bad, "tiff")
+    with pytest.raises(DataError, match=rf"^{bad} is not a readable image: "):
+        convert(source, str(tmp_path / "failed"))
+    lines = []
+    manifest = convert(source, str(tmp_path / "records"), skip_corrupt=1, tell=lines.append)
+    assert sum(split.examples for split in manifest.splits.values()) == 11
+    assert [str(bad) in line for line in lines] == [True]
+
+
 def test_a_folder_that_cannot_be_written_is_named(source, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match=r"cannot make the folder .*file"):

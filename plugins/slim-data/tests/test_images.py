@@ -104,6 +104,69 @@ def test_a_list_of_images_is_decoded(count, feature, example):
     np.testing.assert_array_equal(images, np.stack([smooth()] * count or [smooth()])[:count])
 
 
+@pytest.mark.parametrize("feature", ["sparse", "dense"])
+@pytest.mark.parametrize(
+    "options, shape",
+    [
+        ({}, [0, 0, 0, 3]),
+        ({"channels": 1}, [0, 0, 0, 1]),
+        ({"channels": 0}, [0, 0, 0, 0]),
+        ({"shape": [None, 5, 3]}, [0, 0, 5, 3]),
+    ],
+)
+def test_a_list_without_images_is_empty(options, shape, feature, example):
+    features = dict(FEATURES)
+    features["image/encoded"] = (
+        tf.io.VarLenFeature(tf.string)
+        if feature == "sparse"
+        else tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True)
+    )
+    decoder = td.TFExampleDecoder(features, {"images": td.Image(repeated=True, **options)})
+    record = tf.constant(example(image__format=b"png"))
+    assert decoder.decode(record)[0].shape == shape
+    (image,) = tf.data.Dataset.from_tensors(record).map(lambda r: decoder.decode(r)[0])
+    assert image.shape == shape
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        assert list(session.run(decoder.decode(tf.constant(record.numpy()))[0]).shape) == shape
+
+
+def cmyk(**options):
+    file = io.BytesIO()
+    Pillow.fromarray(smooth(40, 50)).convert("CMYK").save(file, "jpeg", quality=95, **options)
+    return tf.constant(file.getvalue())
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 2}])
+def test_a_jpeg_of_printers_colours_is_read_with_any_number_of_channels(options):
+    truth = smooth(40, 50)[..., 0].astype(int)
+    for channels, count in ((0, 3), (1, 1), (3, 3)):
+        image = decode_image(cmyk(**options), channels=channels)
+        assert image.shape[-1] == count
+        np.testing.assert_allclose(image.numpy().astype(int).mean(-1), truth, atol=8)
+    features = {"image/encoded": cmyk(**options), "image/format": tf.constant("jpeg")}
+    part = td.Image(channels=1).window_of(features, lambda shape: tf.constant([3, 4, 10, 20]))
+    np.testing.assert_allclose(part.numpy()[..., 0].astype(int), truth[3:13, 4:24], atol=8)
+
+
+@pytest.mark.parametrize("kind", ["tiff", "ico", "ppm", "jpeg2000"])
+def test_a_format_that_is_not_decoded_is_refused_with_those_that_are(kind):
+    contents = encoded(smooth(16, 16), kind)
+    message = "not one of BMP, GIF, JPEG, PNG, WEBP. Convert it .* skip_corrupt .--skip-corrupt"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        decode_image(tf.constant(contents))
+
+
+@pytest.mark.parametrize("channels", [0, 1, 3, 4])
+@pytest.mark.parametrize("transparent", [False, True])
+def test_a_webp_has_as_many_channels_as_asked_for(channels, transparent):
+    pixels = np.dstack([smooth(), np.full([12, 10, 1], 255, np.uint8)])[..., : 3 + transparent]
+    image = decode_image(tf.constant(encoded(pixels, "webp")), channels=channels).numpy()
+    assert image.shape[-1] == (channels or 3)
+    np.testing.assert_array_equal(image[..., 0], smooth()[..., 0])
+    if channels == 4:
+        assert image[..., 3].min() == 255
+
+
 def test_the_shape_is_known_as_far_as_it_is_given():
     def static(**options):
         decoder = td.TFExampleDecoder(FEATURES, {"image": td.Image(**options)})

@@ -259,7 +259,9 @@ def test_sparse_items_are_batched(uneven, skip_corrupt):
 @pytest.mark.parametrize("item, shape", [("image", r"\[\d,6,3\]"), ("numbers", r"\[\d\]")])
 def test_shapes_that_fit_in_no_batch_are_told(uneven, item, shape, skip_corrupt):
     batches = slim.data.load(uneven(), batch_size=4, items=[item], skip_corrupt=skip_corrupt)
-    with pytest.raises(DataError, match=f"the shapes {shape} and {shape}. Give image_size"):
+    with pytest.raises(
+        DataError, match=f"would hold the shapes {shape} and {shape}. Give image_size"
+    ):
         list(slim.data.iterate(batches))
     one_by_one = slim.data.load(uneven(), batch_size=1, items=[item], skip_corrupt=skip_corrupt)
     assert [batch[item].shape[1] for batch in one_by_one] == [1, 2, 3, 4]
@@ -267,5 +269,5 @@ def test_shapes_that_fit_in_no_batch_are_told(uneven, item, shape, skip_corrupt)
 
 @pytest.mark.parametrize("skip_corrupt", [0, 1])
 def test_a_feature_that_an_image_needs_and_none_parses_is_named(uneven, skip_corrupt):
-    with pytest.raises(InputError, match=r"^the handler of item 'image' wants .*'image/forma'"):
+    with pytest.raises(InputError, match=r"^the handler of item 'image' needs .*'image/forma'"):
         slim.data.load(uneven(format_key="image/forma"), items=["image"], skip_corrupt=skip_corrupt)

@@ -22,8 +22,8 @@ class Scan:
     """How to look for the first bad record.
 
     Attributes:
-        dataset: Says how the files are read.
-        files: Where to look.
+        dataset: Dataset that says how the files are read.
+        files: Paths of the files to look through.
         example: What is done with a record and a seed [2], and fails on a bad one.
     """
 
@@ -76,7 +76,7 @@ class Scan:
 _OF_ONE_BATCH = (
     r".*(?:Incompatible shapes during merge: |Shapes are: \[tensor\]: )(\[[^]]*\]).*?(\[[\d,]*\]).*"
 )
-"""TensorFlow's words for examples that fit in no batch, and their shapes."""
+"""TensorFlow's words for examples that do not fit in one batch, and their shapes."""
 
 
 def reason(error: BaseException) -> str:
@@ -98,8 +98,8 @@ def reason(error: BaseException) -> str:
     message = re.sub(r"\s+name:\s*$", "", message)
     if shapes := re.match(_OF_ONE_BATCH, message):
         return (
-            f"what is to be one batch has the shapes {shapes[1]} and {shapes[2]}. Give image_size, "
-            "where these are images, or a batch_size of 1, or other items"
+            f"one batch would hold the shapes {shapes[1]} and {shapes[2]}. Give image_size, "
+            "if these are images, a batch_size of 1, or other items"
         )
     if message.startswith("assertion failed: "):
         parts = re.findall(r"\[(.*?)\](?= \[|$)", message)

@@ -1,4 +1,4 @@
-"""Leaves out records that cannot be read, up to a limit, and says which.
+"""Leaves out unreadable records, up to a limit, and says which.
 
 Everything here happens in the pipeline's own graph, so that nothing but the bad record is lost:
 the intact records behind a corrupt one are read, and the order of the others stays as it is. It
@@ -61,8 +61,8 @@ def leave_out(
     """Makes examples of records, without those that cannot be read.
 
     Args:
-        stream: Of pairs, a number and an element as `records_with_origin` gives it.
-        example: From that number and a record to an example; fails on a bad record.
+        stream: Dataset of pairs, a number and an element as `records_with_origin` gives it.
+        example: Function from that number and a record to an example; it fails on a bad record.
         limit: How many different records may be left out; one more is an error.
         num_parallel_calls: Examples made at a time.
     """
