@@ -261,6 +261,24 @@ def test_a_preferred_decoder_takes_over_in_pipelines_and_in_graphs(other_decoder
         assert session.run(image).max() == 0
 
 
+@pytest.mark.parametrize("turns", [False, True])
+def test_an_image_is_turned_once_whoever_decodes_it(turns, other_decoders):
+    row = np.array([[[0], [255]]], np.uint8)
+
+    def as_stored(contents, channels=0):
+        return tf.constant(row)
+
+    def itself(contents, channels=0, upright=False):
+        return tf.constant(row[:, ::-1] if upright else row)
+
+    other_decoders("image/jpeg", itself if turns else as_stored)
+    data = Pillow.Exif()
+    data[0x0112] = 3  # upside down
+    contents = tf.constant(encoded(smooth(), "jpeg", exif=data.tobytes()))
+    np.testing.assert_array_equal(decode_image(contents), row[:, ::-1])
+    np.testing.assert_array_equal(decode_image(contents, upright=False), row)
+
+
 def test_a_decoder_of_a_new_format_is_found_by_its_name(other_decoders, example):
     def decode_text(contents, channels=0):
         return tf.reshape(tf.io.decode_raw(contents, tf.uint8), [1, -1, 1])

@@ -190,7 +190,8 @@ def decode_image(
             they are. Any other is a cast of uint8.
         shape: Shape of raw pixels.
         dct_method: For JPEG: "INTEGER_FAST", "INTEGER_ACCURATE" or "".
-        upright: Whether to turn a JPEG, PNG or WebP as its EXIF orientation says.
+        upright: Whether to turn a JPEG, PNG or WebP as its EXIF orientation says. A decoder that
+            takes `upright` does it itself; what any other decodes is turned afterwards.
 
     Returns:
         Tensor [height, width, channels].
@@ -205,7 +206,12 @@ def decode_image(
         if name.startswith("image/") and name not in (*known, _RAW)
     ]
     depth = tf.uint16 if dtype == tf.uint16 else tf.uint8
-    options = {"channels": channels, "dtype": depth, "dct_method": dct_method}
+    options = {
+        "channels": channels,
+        "dtype": depth,
+        "dct_method": dct_method,
+        "upright": upright,
+    }
     branches = [
         lambda: _decode_raw(contents, dtype, shape),
         *(_branch(name, contents, options, dtype) for name in (*known, *others)),
@@ -215,9 +221,19 @@ def decode_image(
     image = tf.switch_case(index, branches)
     if not upright:
         return image
-    upright_already = tf.constant(1)
-    how = tf.cond(tf.equal(index, 0), lambda: upright_already, lambda: orientation(contents))
+    # Raw pixels have no orientation, and some decoders see to it themselves.
+    done = tf.constant([True, *map(_turns, (*known, *others)), True])
+    as_it_is = tf.constant(1)
+    how = tf.cond(tf.gather(done, index), lambda: as_it_is, lambda: orientation(contents))
     return turned(image, how)
+
+
+def _turns(name: str) -> bool:
+    """Returns whether a decoder takes `upright`, and so turns images itself."""
+    try:
+        return "upright" in inspect.signature(registry.lookup("decoder", name)).parameters
+    except SlimError:
+        return True  # there is no image then
 
 
 def _unknown_format(known: Sequence[str]) -> str:
