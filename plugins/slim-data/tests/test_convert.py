@@ -287,7 +287,10 @@ CIFAR_FAULTS = {
         cifar10_python() | {"data_batch_3": pickled({"labels": []}) + b"."},
         "data_batch_3 is not a batch of CIFAR",
     ),
-    "a torn pickle": (cifar100_python() | {"train": b"(T"}, "train cannot be read: .*Error"),
+    "a torn pickle": (
+        cifar100_python() | {"train": b"(T"},
+        "train cannot be read: not enough data",
+    ),
     "a stranger's code": (
         cifar100_python() | {"train": pickle.dumps(Stranger())},
         "train cannot be read: .* asks for builtins.eval",
