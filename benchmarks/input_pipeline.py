@@ -70,7 +70,7 @@ def write_pictures(folder):
 
 def slim_batches(folder):
     import tensorflow as tf
-    from slim_data._preprocessing import Preprocessing
+    from slim_data.preprocessing import Preprocessing
 
     import slimcore as slim
 

@@ -48,6 +48,7 @@ from slimcore.variables import global_variable as global_variable
 from slimcore.variables import local_variable as local_variable
 from slimcore.variables import model_variable as model_variable
 from slimcore.variables import variable as variable
+from slim_data import DatasetDataProvider as DatasetDataProvider
 from slim_data import data_decoder as data_decoder
 from slim_data import data_provider as data_provider
 from slim_data import dataset as dataset
@@ -55,7 +56,6 @@ from slim_data import dataset_data_provider as dataset_data_provider
 from slim_data import parallel_reader as parallel_reader
 from slim_data import prefetch_queue as prefetch_queue
 from slim_data import tfexample_decoder as tfexample_decoder
-from slim_data.dataset_data_provider import DatasetDataProvider as DatasetDataProvider
 from slim_layers import GDN as GDN
 from slim_layers import RevBlock as RevBlock
 from slim_layers import adaptive_clipping_fn as adaptive_clipping_fn

@@ -1,4 +1,4 @@
-"""What the tests of this package share: examples, pictures, and damaged files."""
+"""What the tests of this package share: examples, images, and damaged files."""
 
 from pathlib import Path
 
@@ -7,6 +7,14 @@ import pytest
 import tensorflow as tf
 
 import slimcore as slim
+
+
+def pytest_configure(config):
+    # Two logical devices, as in the tests of the whole repository; before any operation.
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    if tf.config.get_logical_device_configuration(cpu) is None:
+        two = [tf.config.LogicalDeviceConfiguration()] * 2
+        tf.config.set_logical_device_configuration(cpu, two)
 
 
 def _example(**features):
@@ -46,7 +54,7 @@ def write_records():
 
 @pytest.fixture(scope="session")
 def noise():
-    """Pictures of noise: `noise(height, width, channels)`."""
+    """Images of noise: `noise(height, width, channels)`."""
     random = np.random.default_rng(0)
     return lambda *shape: random.integers(0, 256, shape, np.uint8)
 
@@ -71,10 +79,10 @@ def replaced():
 
 
 @pytest.fixture
-def folder_of_pictures(tmp_path):
-    """A folder with two classes of six pictures, JPEGs and PNGs of several sizes."""
+def folder_of_images(tmp_path):
+    """A folder with two classes of six images, JPEGs and PNGs of several sizes."""
     random = np.random.default_rng(1)
-    root = tmp_path / "pictures"
+    root = tmp_path / "images"
     for label, name in enumerate(("cat", "dog")):
         (root / name).mkdir(parents=True)
         for number in range(6):

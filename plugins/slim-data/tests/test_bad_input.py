@@ -2,12 +2,14 @@
 
 import json
 import struct
+import time
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import slimcore as slim
+from slimcore.data_errors import explained
 from slimcore.errors import DataError
 
 BAD = 5  # the number of the record that is bad
@@ -17,7 +19,7 @@ def labels_of(folder, **options):
     batches = slim.data.load(
         "digits", "test", 8, dataset_dir=str(folder), preprocessing="lenet", image_size=8, **options
     )
-    return [int(label) for batch in batches for label in batch["label"]]
+    return [int(label) for batch in slim.data.iterate(batches) for label in batch["label"]]
 
 
 def png_of(record):
@@ -33,15 +35,17 @@ def other_size():
     return tf.io.encode_png(np.zeros([9, 9, 1], np.uint8)).numpy()
 
 
+NO_IMAGE = "not a readable image: its format is not one of BMP, GIF, JPEG, PNG, WEBP"
+NO_EXAMPLE = "the record is not a tf.train.Example"
 RECORDS = {
     "a label out of range": (
         lambda r, change: change(r, image__class__label=10), "label is not one of 0 to 9: 10"),
     "a negative label": (
         lambda r, change: change(r, image__class__label=-1), "label is not one of 0 to 9: -1"),
     "an image that is no image": (
-        lambda r, change: change(r, image__encoded=b"hello"), "no image of a format known"),
+        lambda r, change: change(r, image__encoded=b"hello"), NO_IMAGE),
     "an image that is no image and no text": (
-        lambda r, change: change(r, image__encoded=b"\xff\0\xfe\n"), "no image of a format known"),
+        lambda r, change: change(r, image__encoded=b"\xff\0\xfe\n"), NO_IMAGE),
     "half an image": (
         lambda r, change: change(r, image__encoded=png_of(r)[:80]), "PNG"),
     "a header of 50,000 x 50,000": (
@@ -49,8 +53,8 @@ RECORDS = {
     "an image of another size": (
         lambda r, change: change(r, image__encoded=other_size()),
         "requested shape"),
-    "no example": (lambda r, change: b"garbage", "the record is no example"),
-    "no example and no text": (lambda r, change: b"\xff\n\xfe", "the record is no example"),
+    "no example": (lambda r, change: b"garbage", NO_EXAMPLE),
+    "no example and no text": (lambda r, change: b"\xff\n\xfe", NO_EXAMPLE),
     "an example without a label": (
         lambda r, change: tf.train.Example().SerializeToString(), "required"),
 }  # fmt: skip
@@ -123,6 +127,41 @@ def test_a_damaged_file_is_named_or_read_as_far_as_it_can_be(
     assert labels_of(tmp_path, skip_corrupt=1, repeat=2) == expected * 2
 
 
+@pytest.mark.parametrize("bad", [range(750), range(0, 1500, 2), range(1, 1500, 3)])
+def test_many_bad_records_cost_as_much_as_they_hold(bad, tmp_path, write_records, digit_records):
+    padding = tf.train.Example()
+    padding.features.feature["padding"].bytes_list.value.append(bytes(1000))
+    records = [
+        digit_records[n % 20] + padding.SerializeToString(deterministic=True) for n in range(1500)
+    ]
+    path = tmp_path / "digits_test.tfrecord"
+    write_records(path, records)
+    every = labels_of(tmp_path)
+    data = path.read_bytes()
+    spoilt = bytearray(data)
+    starts = frames(data)
+    for number in bad:
+        spoilt[starts[number] + 20] ^= 1
+    path.write_bytes(spoilt)
+    began = time.monotonic()
+    left = labels_of(tmp_path, skip_corrupt=len(bad))
+    assert time.monotonic() - began < 30
+    assert left == [label for n, label in enumerate(every) if n not in bad]
+
+
+def test_what_is_left_out_is_shown_and_not_obeyed(
+    tmp_path, write_records, digit_records, replaced, capfd
+):
+    folder = tmp_path / "\x1b[2J\u202e"
+    records = [replaced(digit_records[0], image__encoded=b"hello"), digit_records[1]]
+    write_records(folder / "digits_test.tfrecord", records)
+    assert len(labels_of(folder, skip_corrupt=1)) == 1
+    said = capfd.readouterr().err
+    assert "slim: left out " in said
+    assert "\x1b" not in said
+    assert "\u202e" not in said
+
+
 def test_one_bad_record_more_than_allowed_is_an_error(
     tmp_path, write_records, digit_records, replaced
 ):
@@ -153,12 +192,12 @@ def test_a_missing_shard_is_named(tmp_path, write_records, digit_records):
 
 
 @pytest.fixture
-def converted(folder_of_pictures, tmp_path):
+def converted(folder_of_images, tmp_path):
     from slim_data._convert import convert
     from slim_data._convert_sources import open_source
 
     folder = tmp_path / "converted"
-    convert(open_source(str(folder_of_pictures)), str(folder), name="pets", shards=1)
+    convert(open_source(str(folder_of_images)), str(folder), name="pets", shards=1)
     return folder
 
 
@@ -166,7 +205,7 @@ def load_converted(folder, **options):
     batches = slim.data.load(
         "converted", "train", 2, dataset_dir=str(folder), image_size=8, **options
     )
-    return sum(len(batch["label"]) for batch in batches)
+    return sum(len(batch["label"]) for batch in slim.data.iterate(batches))
 
 
 def test_a_file_with_another_checksum_than_the_manifest_says_is_named(converted):
@@ -192,7 +231,7 @@ def test_a_file_with_another_size_than_the_manifest_says_is_named(converted):
 )
 def test_a_manifest_that_cannot_be_read_is_named(converted, text):
     (converted / "manifest.json").write_text(text)
-    with pytest.raises(DataError, match=r"manifest.json is no manifest that can be read"):
+    with pytest.raises(DataError, match=r"manifest.json is not a readable manifest"):
         load_converted(converted)
 
 
@@ -209,23 +248,26 @@ def test_a_labels_file_that_cannot_be_read_is_named(tmp_path, write_records, dig
         labels_of(tmp_path)
 
 
-def test_an_empty_class_folder_is_named(folder_of_pictures):
-    (folder_of_pictures / "empty").mkdir()
+def test_an_empty_class_folder_is_named(folder_of_images):
+    (folder_of_images / "empty").mkdir()
     with pytest.raises(DataError, match=r"class folder .*empty is empty"):
-        slim.data.get_dataset("image_folder", "train", str(folder_of_pictures))
+        slim.data.get_dataset("image_folder", "train", str(folder_of_images))
 
 
-def test_a_text_file_among_pictures_is_named_or_left_out(folder_of_pictures):
-    notes = folder_of_pictures / "dog" / "notes.txt"
+def test_a_text_file_among_images_is_named_or_left_out(folder_of_images):
+    notes = folder_of_images / "dog" / "notes.txt"
     notes.write_text("Not a dog.")
 
     def count(**options):
         batches = slim.data.load(
-            "image_folder", "all", 4, dataset_dir=str(folder_of_pictures), image_size=8, **options
+            "image_folder", "all", 4, dataset_dir=str(folder_of_images), image_size=8, **options
         )
-        return sum(len(batch["label"]) for batch in batches)
+        return sum(len(batch["label"]) for batch in slim.data.iterate(batches))
 
-    with pytest.raises(DataError, match=rf"{notes}: no image of a format known"):
+    with pytest.raises(
+        DataError,
+        match=rf"{notes}: not a readable image: .*--skip-corrupt\); it begins with Not a do",
+    ):
         count()
     assert count(skip_corrupt=1) == 12
 
@@ -243,4 +285,5 @@ def test_a_dataset_still_tells_what_was_wrong_to_who_iterates_otherwise(
 
     with pytest.raises(tf.errors.InvalidArgumentError) as caught:
         count()
-    assert "record 0 (the first is 0): no image" in str(batches.explain(caught.value))
+    told = str(explained(batches, caught.value))
+    assert "record 0 (the first is 0): not a readable image" in told

@@ -47,7 +47,7 @@ def pixels():
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory, pixels):
-    """The files of a small MNIST: 40 pictures for training, 20 of them for testing too."""
+    """The files of a small MNIST: 40 images for training, 20 of them for testing too."""
     folder = tmp_path_factory.mktemp("mnist")
     for start, count in (("train", 40), ("t10k", 20)):
         images = struct.pack(">BBBBIII", 0, 0, 8, 3, count, 28, 28) + pixels[:count].tobytes()
@@ -198,14 +198,14 @@ def test_a_shard_that_is_damaged_or_gone_is_written_again(source, whole, tmp_pat
 
 
 def test_another_source_or_number_of_shards_leaves_the_folder_as_it_is(
-    source, tmp_path, folder_of_pictures
+    source, tmp_path, folder_of_images
 ):
     folder = tmp_path / "records"
     convert_here(source, folder)
     before = contents(folder)
     for again in (
         lambda: convert(open_source(str(source)), str(folder), shards=1),
-        lambda: convert_here(folder_of_pictures, folder),
+        lambda: convert_here(folder_of_images, folder),
     ):
         with pytest.raises(DataError, match=r"holds another conversion, of mnist"):
             again()
@@ -221,29 +221,51 @@ def test_files_of_the_same_names_are_not_overwritten(source, tmp_path):
     assert list(contents(folder).values()) == [b"mine"]
 
 
-def test_a_picture_that_cannot_be_read_ends_the_conversion_without_a_manifest(
-    folder_of_pictures, tmp_path, program
+def test_a_image_that_cannot_be_read_ends_the_conversion_without_a_manifest(
+    folder_of_images, tmp_path, program
 ):
-    folder, notes = tmp_path / "records", folder_of_pictures / "cat" / "notes.txt"
+    folder, notes = tmp_path / "records", folder_of_images / "cat" / "notes.txt"
     notes.write_text("Feed the cat.")
-    message = f"slim: {notes} is no picture that can be read: no image of a format known here"
-    status, said = program("convert", folder_of_pictures, "--to", folder)
+    message = f"slim: {notes} is not a readable image: its format is not one of"
+    status, said = program("convert", folder_of_images, "--to", folder)
     assert status == 2
     assert message in said.err
     assert not (folder / "manifest.json").exists()
-    assert not list(folder.glob(".*.tmp"))
+    assert not list(folder.glob(".*.tmp*"))
 
 
-def test_pictures_that_cannot_be_read_are_counted_named_and_left_out(folder_of_pictures, tmp_path):
+def test_images_that_cannot_be_read_are_counted_named_and_left_out(folder_of_images, tmp_path):
     folder = tmp_path / "records"
     for name in ("cat", "dog"):
-        (folder_of_pictures / name / "notes.txt").write_text("Feed it.")
-    with pytest.raises(DataError, match=r"notes.txt is no picture"):
-        convert_here(folder_of_pictures, folder, skip_corrupt=1)
+        (folder_of_images / name / "notes.txt").write_text("Feed it.")
+    with pytest.raises(DataError, match=r"notes.txt is not a readable"):
+        convert_here(folder_of_images, folder, skip_corrupt=1)
     lines = []
-    manifest = convert_here(folder_of_pictures, folder, skip_corrupt=2, tell=lines.append)
+    manifest = convert_here(folder_of_images, folder, skip_corrupt=2, tell=lines.append)
     assert sum(split.examples for split in manifest.splits.values()) == 12
     assert re.search(r"left out: .*(notes.txt|written before).*\(2 of at most 2\)", lines[-1])
+
+
+@pytest.mark.parametrize("fault", ["gone", "a folder", "half a JPEG", "a TIFF"])
+def test_an_image_that_cannot_be_read_is_told_as_such_and_may_be_left_out(
+    fault, folder_of_images, tmp_path
+):
+    bad = folder_of_images / "cat" / "1.jpg"
+    whole = bad.read_bytes()
+    source = open_source(str(folder_of_images))
+    bad.unlink()
+    if fault == "a folder":
+        bad.mkdir()
+    elif fault == "half a JPEG":
+        bad.write_bytes(whole[:50])
+    elif fault == "a TIFF":
+        Image.new("RGB", (3, 3)).save(bad, "tiff")
+    with pytest.raises(DataError, match=rf"^{bad} is not a readable image: "):
+        convert(source, str(tmp_path / "failed"))
+    lines = []
+    manifest = convert(source, str(tmp_path / "records"), skip_corrupt=1, tell=lines.append)
+    assert sum(split.examples for split in manifest.splits.values()) == 11
+    assert [str(bad) in line for line in lines] == [True]
 
 
 def test_a_folder_that_cannot_be_written_is_named(source, tmp_path):
@@ -252,7 +274,7 @@ def test_a_folder_that_cannot_be_written_is_named(source, tmp_path):
         convert_here(source, tmp_path / "file")
 
 
-@pytest.mark.parametrize("syncs", [0, 1, 2, 2 * SHARDS, 4 * SHARDS, 4 * SHARDS + 1])
+@pytest.mark.parametrize("syncs", [0, 1, 2, 3, 4 * SHARDS, 6 * SHARDS + 2, 6 * SHARDS + 4])
 def test_a_full_disk_is_named_and_leaves_nothing_torn(syncs, source, tmp_path, monkeypatch):
     sync, count = os.fsync, itertools.count()
 
@@ -265,11 +287,11 @@ def test_a_full_disk_is_named_and_leaves_nothing_torn(syncs, source, tmp_path, m
     with pytest.raises(DataError, match=r"cannot write .*No space left"):
         convert_here(source, tmp_path / "records")
     names = {path.name for path in (tmp_path / "records").iterdir()}
-    assert not [name for name in names if name.endswith(".tmp")]
+    assert not [name for name in names if ".tmp" in name]
     assert "manifest.json" not in names
 
 
-def test_labels_and_pictures_stay_together(whole, pixels):
+def test_labels_and_images_stay_together(whole, pixels):
     for batch in slim.data.load("mnist", "train", 1, dataset_dir=str(whole)):
         image = tf.cast(batch["image"][0, :, :, 0], tf.uint8).numpy()
         (number,) = np.flatnonzero((pixels == image).all((1, 2)))

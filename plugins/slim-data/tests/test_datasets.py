@@ -1,4 +1,4 @@
-"""The datasets: their layouts, and folders of pictures."""
+"""The datasets: their layouts, and folders of images."""
 
 import numpy as np
 import pytest
@@ -31,10 +31,11 @@ def test_a_dataset_reads_research_slims_layout(
     )  # fmt: skip
     path = tmp_path / file.replace("00000-of-00005", "00000-of-00001")
     write_records(path, [record])
-    (tmp_path / "labels.txt").write_text("0:zero\n1:one\n")
+    names = dict(enumerate(f"class {n}" for n in range(classes)))
+    (tmp_path / "labels.txt").write_text("".join(f"{n}:{name}\n" for n, name in names.items()))
     dataset = slim.data.get_dataset(name, split, str(tmp_path))
     assert (dataset.num_samples, dataset.num_classes) == (size, classes)
-    assert dataset.labels_to_names == {0: "zero", 1: "one"}
+    assert dataset.labels_to_names == names
     (batch,) = slim.data.load(dataset, batch_size=1)
     np.testing.assert_array_equal(batch["image"][0], pixels)
     assert batch["label"].numpy().tolist() == [classes - 1]
@@ -74,37 +75,35 @@ def test_a_dataset_without_its_folder_says_what_it_needs(name):
         slim.data.get_dataset(name, "val" if name == "visualwakewords" else "train")
 
 
-def test_a_folder_of_pictures_is_split_the_same_way_each_time(folder_of_pictures):
+def test_a_folder_of_images_is_split_the_same_way_each_time(folder_of_images):
     def files(split):
-        return set(
-            slim.data.get_dataset("image_folder", split, str(folder_of_pictures)).data_sources
-        )
+        return set(slim.data.get_dataset("image_folder", split, str(folder_of_images)).data_sources)
 
     assert files("train") | files("test") == files("all")
     assert not files("train") & files("test")
     before = files("test")
-    (folder_of_pictures / "cat" / "another.png").write_bytes(
-        (folder_of_pictures / "cat" / "0.png").read_bytes()
+    (folder_of_images / "cat" / "another.png").write_bytes(
+        (folder_of_images / "cat" / "0.png").read_bytes()
     )
     assert before <= files("test")
 
 
-def test_every_class_of_a_folder_is_in_training_and_in_testing(folder_of_pictures):
+def test_every_class_of_a_folder_is_in_training_and_in_testing(folder_of_images):
     for split in ("train", "test"):
-        dataset = slim.data.get_dataset("image_folder", split, str(folder_of_pictures))
+        dataset = slim.data.get_dataset("image_folder", split, str(folder_of_images))
         assert dataset.labels_to_names == {0: "cat", 1: "dog"}
         labels = [b["label"].numpy()[0] for b in slim.data.load(dataset, batch_size=1)]
         assert sorted(set(labels)) == [0, 1]
 
 
-def test_a_folder_may_be_split_already(folder_of_pictures, tmp_path):
+def test_a_folder_may_be_split_already(folder_of_images, tmp_path):
     top = tmp_path / "split"
     for split in ("train", "val"):
         top.mkdir(exist_ok=True)
         (top / split).mkdir()
         for name in ("cat", "dog"):
             (top / split / name).mkdir()
-            contents = (folder_of_pictures / name / "0.png").read_bytes()
+            contents = (folder_of_images / name / "0.png").read_bytes()
             (top / split / name / f"{split}.png").write_bytes(contents)
     dataset = slim.data.get_dataset("image_folder", "val", str(top))
     assert [path.rpartition("/")[2] for path in dataset.data_sources] == ["val.png"] * 2
@@ -120,9 +119,9 @@ def test_a_folder_without_classes_is_refused(tmp_path):
         slim.data.get_dataset("image_folder", "train", str(tmp_path))
 
 
-def test_the_pictures_of_a_folder_keep_their_pixels_and_labels(folder_of_pictures):
+def test_the_images_of_a_folder_keep_their_pixels_and_labels(folder_of_images):
     batches = slim.data.load(
-        "image_folder", "all", 1, dataset_dir=str(folder_of_pictures),
+        "image_folder", "all", 1, dataset_dir=str(folder_of_images),
         items=["image", "label", "filename"],
     )  # fmt: skip
     for batch in batches:
@@ -132,10 +131,10 @@ def test_the_pictures_of_a_folder_keep_their_pixels_and_labels(folder_of_picture
         assert ["cat", "dog"][int(batch["label"][0])] == path.split("/")[-2]
 
 
-def test_a_folder_is_read_by_a_provider_in_a_graph_too(folder_of_pictures):
+def test_a_folder_is_read_by_a_provider_in_a_graph_too(folder_of_images):
     v1 = tf.compat.v1
     with tf.Graph().as_default(), v1.Session() as session:
-        dataset = slim.data.get_dataset("image_folder", "all", str(folder_of_pictures))
+        dataset = slim.data.get_dataset("image_folder", "all", str(folder_of_images))
         provider = slim.DatasetDataProvider(dataset, shuffle=False)
         _, label = provider.get(["image", "label"])
         coordinator = v1.train.Coordinator()

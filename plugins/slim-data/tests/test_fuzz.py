@@ -1,4 +1,4 @@
-"""Ten thousand damaged pictures and examples: each is decoded, or refused by a clean error."""
+"""Ten thousand damaged images and examples: each is decoded, or refused by a clean error."""
 
 import io
 
@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image as Pillow
-from slim_data._error_context import BAD_DATA, reason
-from slim_data._images import decode_image
+from slim_data import decode_image, reason
 
 import slimcore as slim
+from slimcore.data_errors import BAD_DATA
 
 td = slim.tfexample_decoder
 MUTATIONS = 1250  # of each of the eight kinds below
@@ -77,7 +77,7 @@ def count_outcomes(function, original, seed, count=MUTATIONS):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["png", "jpeg", "gif", "bmp", "webp"])
-def test_a_damaged_picture_is_decoded_or_refused(kind, few_pixels, noise):
+def test_a_damaged_image_is_decoded_or_refused(kind, few_pixels, noise):
     @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
     def decode(contents):
         image = decode_image(contents, channels=3)
@@ -146,7 +146,7 @@ def test_a_damaged_sequence_is_decoded_or_refused():
 
 
 @pytest.mark.parametrize("kind", ["png", "jpeg", "gif", "bmp", "webp"])
-def test_a_damaged_picture_is_decoded_or_refused_in_eager_mode(kind, few_pixels, noise):
+def test_a_damaged_image_is_decoded_or_refused_in_eager_mode(kind, few_pixels, noise):
     def decode(contents):
         return decode_image(contents, channels=3)
 

@@ -1,4 +1,4 @@
-"""Pictures of every format are decoded, by whichever decoder is preferred."""
+"""Images of every format are decoded, by whichever decoder is preferred."""
 
 import io
 import struct
@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image as Pillow
-from slim_data._images import decode_image, format_of
+from slim_data import decode_image
+from slim_data._images import format_of
 
 import slimcore as slim
 
@@ -28,7 +29,7 @@ def encoded(pixels, kind, **options):
 
 
 def smooth(height=12, width=10):
-    """A picture that no format changes much: a gradient in grey, as RGB."""
+    """A image that no format changes much: a gradient in grey, as RGB."""
     ramp = np.add.outer(np.arange(height), np.arange(width)) * 8
     return np.repeat(ramp.astype(np.uint8)[..., None], 3, -1)
 
@@ -47,14 +48,14 @@ def test_the_bytes_tell_the_format_whatever_the_example_says(kind, stated, examp
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_pictures_are_decoded_in_a_graph(kind):
+def test_images_are_decoded_in_a_graph(kind):
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         image = decode_image(tf.constant(encoded(smooth(), kind)), channels=3)
         np.testing.assert_allclose(session.run(image).astype(int), smooth(), atol=4)
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_one_channel_makes_a_picture_grey(kind):
+def test_one_channel_makes_a_image_grey(kind):
     image = decode_image(tf.constant(encoded(smooth(), kind)), channels=1)
     np.testing.assert_allclose(image.numpy().astype(int), smooth()[..., :1], atol=5)
 
@@ -89,7 +90,7 @@ def test_raw_pixels_that_begin_like_a_png_are_still_raw(example):
 
 @pytest.mark.parametrize("count", [0, 1, 3])
 @pytest.mark.parametrize("feature", ["sparse", "dense"])
-def test_a_list_of_pictures_is_decoded(count, feature, example):
+def test_a_list_of_images_is_decoded(count, feature, example):
     features = dict(FEATURES)
     features["image/encoded"] = (
         tf.io.VarLenFeature(tf.string)
@@ -98,9 +99,72 @@ def test_a_list_of_pictures_is_decoded(count, feature, example):
     )
     handler = td.Image(repeated=True, shape=[12, 10, 3])
     decoder = td.TFExampleDecoder(features, {"images": handler})
-    pictures = {"image__encoded": [encoded(smooth(), "png")] * count} if count else {}
-    (images,) = decoder.decode(tf.constant(example(image__format=b"png", **pictures)))
+    images = {"image__encoded": [encoded(smooth(), "png")] * count} if count else {}
+    (images,) = decoder.decode(tf.constant(example(image__format=b"png", **images)))
     np.testing.assert_array_equal(images, np.stack([smooth()] * count or [smooth()])[:count])
+
+
+@pytest.mark.parametrize("feature", ["sparse", "dense"])
+@pytest.mark.parametrize(
+    "options, shape",
+    [
+        ({}, [0, 0, 0, 3]),
+        ({"channels": 1}, [0, 0, 0, 1]),
+        ({"channels": 0}, [0, 0, 0, 0]),
+        ({"shape": [None, 5, 3]}, [0, 0, 5, 3]),
+    ],
+)
+def test_a_list_without_images_is_empty(options, shape, feature, example):
+    features = dict(FEATURES)
+    features["image/encoded"] = (
+        tf.io.VarLenFeature(tf.string)
+        if feature == "sparse"
+        else tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True)
+    )
+    decoder = td.TFExampleDecoder(features, {"images": td.Image(repeated=True, **options)})
+    record = tf.constant(example(image__format=b"png"))
+    assert decoder.decode(record)[0].shape == shape
+    (image,) = tf.data.Dataset.from_tensors(record).map(lambda r: decoder.decode(r)[0])
+    assert image.shape == shape
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        assert list(session.run(decoder.decode(tf.constant(record.numpy()))[0]).shape) == shape
+
+
+def cmyk(**options):
+    file = io.BytesIO()
+    Pillow.fromarray(smooth(40, 50)).convert("CMYK").save(file, "jpeg", quality=95, **options)
+    return tf.constant(file.getvalue())
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 2}])
+def test_a_jpeg_of_printers_colours_is_read_with_any_number_of_channels(options):
+    truth = smooth(40, 50)[..., 0].astype(int)
+    for channels, count in ((0, 3), (1, 1), (3, 3)):
+        image = decode_image(cmyk(**options), channels=channels)
+        assert image.shape[-1] == count
+        np.testing.assert_allclose(image.numpy().astype(int).mean(-1), truth, atol=8)
+    features = {"image/encoded": cmyk(**options), "image/format": tf.constant("jpeg")}
+    part = td.Image(channels=1).window_of(features, lambda shape: tf.constant([3, 4, 10, 20]))
+    np.testing.assert_allclose(part.numpy()[..., 0].astype(int), truth[3:13, 4:24], atol=8)
+
+
+@pytest.mark.parametrize("kind", ["tiff", "ico", "ppm", "jpeg2000"])
+def test_a_format_that_is_not_decoded_is_refused_with_those_that_are(kind):
+    contents = encoded(smooth(16, 16), kind)
+    message = "not one of BMP, GIF, JPEG, PNG, WEBP. Convert it .* skip_corrupt .--skip-corrupt"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        decode_image(tf.constant(contents))
+
+
+@pytest.mark.parametrize("channels", [0, 1, 3, 4])
+@pytest.mark.parametrize("transparent", [False, True])
+def test_a_webp_has_as_many_channels_as_asked_for(channels, transparent):
+    pixels = np.dstack([smooth(), np.full([12, 10, 1], 255, np.uint8)])[..., : 3 + transparent]
+    image = decode_image(tf.constant(encoded(pixels, "webp")), channels=channels).numpy()
+    assert image.shape[-1] == (channels or 3)
+    np.testing.assert_array_equal(image[..., 0], smooth()[..., 0])
+    if channels == 4:
+        assert image[..., 3].min() == 255
 
 
 def test_the_shape_is_known_as_far_as_it_is_given():
@@ -140,7 +204,7 @@ def jpeg_header(width, height):
      jpeg_header(50000, 50000)],
     ids=["png", "bmp", "gif", "jpeg"],
 )  # fmt: skip
-def test_a_header_of_a_huge_picture_is_refused_by_the_pixel_limit(contents):
+def test_a_header_of_a_huge_image_is_refused_by_the_pixel_limit(contents):
     with pytest.raises(tf.errors.InvalidArgumentError, match="exceeds the limit of 134217728"):
         decode_image(tf.constant(contents))
 
@@ -152,13 +216,15 @@ def test_the_pixel_limit_can_be_set(monkeypatch):
 
 
 @pytest.mark.parametrize("contents", [b"", b"a", b"hello world", b"\0" * 40])
-def test_what_is_no_picture_is_refused(contents):
-    with pytest.raises(tf.errors.InvalidArgumentError, match="no image of a format known"):
+def test_what_is_no_image_is_refused(contents):
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="not a readable image: its format is not one of"
+    ):
         decode_image(tf.constant(contents))
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_half_a_picture_is_refused(kind):
+def test_half_a_image_is_refused(kind):
     whole = encoded(smooth(), kind)
     with pytest.raises((tf.errors.InvalidArgumentError, tf.errors.UnknownError)):
         decode_image(tf.constant(whole[: len(whole) // 3]))
@@ -195,6 +261,24 @@ def test_a_preferred_decoder_takes_over_in_pipelines_and_in_graphs(other_decoder
         assert session.run(image).max() == 0
 
 
+@pytest.mark.parametrize("turns", [False, True])
+def test_an_image_is_turned_once_whoever_decodes_it(turns, other_decoders):
+    row = np.array([[[0], [255]]], np.uint8)
+
+    def as_stored(contents, channels=0):
+        return tf.constant(row)
+
+    def itself(contents, channels=0, upright=False):
+        return tf.constant(row[:, ::-1] if upright else row)
+
+    other_decoders("image/jpeg", itself if turns else as_stored)
+    data = Pillow.Exif()
+    data[0x0112] = 3  # upside down
+    contents = tf.constant(encoded(smooth(), "jpeg", exif=data.tobytes()))
+    np.testing.assert_array_equal(decode_image(contents), row[:, ::-1])
+    np.testing.assert_array_equal(decode_image(contents, upright=False), row)
+
+
 def test_a_decoder_of_a_new_format_is_found_by_its_name(other_decoders, example):
     def decode_text(contents, channels=0):
         return tf.reshape(tf.io.decode_raw(contents, tf.uint8), [1, -1, 1])
@@ -212,14 +296,14 @@ KINDS = {f"jpeg {n}": ("jpeg", {"subsampling": n, "quality": 90}) for n in range
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_window_is_what_it_is_in_the_whole_picture(kind, noise):
+def test_a_window_is_what_it_is_in_the_whole_image(kind, noise):
     name, options = KINDS[kind]
     features = {
         "image/encoded": tf.constant(encoded(noise(61, 83, 3), name, **options)),
         "image/format": tf.constant(""),
     }
     handler = td.Image()
-    picture = handler.tensors_to_item(features).numpy()
+    image = handler.tensors_to_item(features).numpy()
     random = np.random.default_rng(0)
     windows = [[0, 0, 61, 83], [60, 82, 1, 1]]
     for _ in range(40):
@@ -229,7 +313,7 @@ def test_a_window_is_what_it_is_in_the_whole_picture(kind, noise):
     for y, x, height, width in windows:
         window = tf.constant([y, x, height, width], tf.int32)
         part = handler.window_of(features, lambda shape, window=window: window)
-        np.testing.assert_array_equal(part, picture[y : y + height, x : x + width])
+        np.testing.assert_array_equal(part, image[y : y + height, x : x + width])
 
 
 def test_a_jpeg_decoder_without_windows_is_used_all_the_same(other_decoders):

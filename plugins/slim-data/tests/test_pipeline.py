@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from sklearn.datasets import load_digits
 
 import slimcore as slim
 from slimcore.errors import DataError, InputError, UnknownComponentError
@@ -22,8 +23,7 @@ def test_the_digits_are_all_there_and_evenly_split():
 
 
 def test_the_digits_are_those_of_scikit_learn():
-    datasets = pytest.importorskip("sklearn.datasets")
-    truth = datasets.load_digits()
+    truth = load_digits()
     fifth = [np.flatnonzero(truth.target == label)[4::5] for label in range(10)]
     order = np.sort(np.concatenate(fifth))
     batches = list(slim.data.load("digits", "test", 50))
@@ -55,7 +55,7 @@ def test_a_truncated_file_is_named_with_its_record(tmp_path):
     path = tmp_path / "digits_test.tfrecord"
     path.write_bytes(whole[:5000])
     with pytest.raises(DataError, match=rf"{path}, record 18 .*truncated"):
-        list(slim.data.load("digits", "test", 8, dataset_dir=str(tmp_path)))
+        list(slim.data.iterate(slim.data.load("digits", "test", 8, dataset_dir=str(tmp_path))))
 
 
 @pytest.mark.parametrize(
@@ -203,9 +203,9 @@ def test_what_is_loaded_is_a_dataset_like_any_other():
         ({"shard": (3, 2)}, r"shard is \(3, 2\), .* 0 <= index < count"),
     ],
 )
-def test_arguments_that_do_not_fit_are_refused(arguments, message, folder_of_pictures):
+def test_arguments_that_do_not_fit_are_refused(arguments, message, folder_of_images):
     name = arguments.pop("dataset", "digits")
-    folder = str(folder_of_pictures) if name == "image_folder" else None
+    folder = str(folder_of_images) if name == "image_folder" else None
     with pytest.raises(InputError, match=message):
         slim.data.load(name, dataset_dir=folder, **arguments)
 
@@ -222,11 +222,11 @@ def test_a_reader_without_an_equivalent_is_refused(digit_records):
 
 @pytest.fixture
 def uneven(tmp_path, write_records, example, noise):
-    """A dataset of four examples with pictures of uneven sizes and 1 to 4 numbers."""
+    """A dataset of four examples with images of uneven sizes and 1 to 4 numbers."""
 
     def record(n):
-        picture = tf.io.encode_png(noise(n, 6, 3)).numpy()
-        return example(image__encoded=picture, image__format=b"png", numbers=list(range(1, n + 1)))
+        image = tf.io.encode_png(noise(n, 6, 3)).numpy()
+        return example(image__encoded=image, image__format=b"png", numbers=list(range(1, n + 1)))
 
     path = write_records(tmp_path / "uneven.tfrecord", [record(n) for n in range(1, 5)])
     decoders = slim.tfexample_decoder
@@ -259,13 +259,15 @@ def test_sparse_items_are_batched(uneven, skip_corrupt):
 @pytest.mark.parametrize("item, shape", [("image", r"\[\d,6,3\]"), ("numbers", r"\[\d\]")])
 def test_shapes_that_fit_in_no_batch_are_told(uneven, item, shape, skip_corrupt):
     batches = slim.data.load(uneven(), batch_size=4, items=[item], skip_corrupt=skip_corrupt)
-    with pytest.raises(DataError, match=f"the shapes {shape} and {shape}. Give image_size"):
-        list(batches)
+    with pytest.raises(
+        DataError, match=f"would hold the shapes {shape} and {shape}. Give image_size"
+    ):
+        list(slim.data.iterate(batches))
     one_by_one = slim.data.load(uneven(), batch_size=1, items=[item], skip_corrupt=skip_corrupt)
     assert [batch[item].shape[1] for batch in one_by_one] == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("skip_corrupt", [0, 1])
 def test_a_feature_that_an_image_needs_and_none_parses_is_named(uneven, skip_corrupt):
-    with pytest.raises(InputError, match=r"^the handler of item 'image' wants .*'image/forma'"):
+    with pytest.raises(InputError, match=r"^the handler of item 'image' needs .*'image/forma'"):
         slim.data.load(uneven(format_key="image/forma"), items=["image"], skip_corrupt=skip_corrupt)

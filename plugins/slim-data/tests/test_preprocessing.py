@@ -5,7 +5,7 @@ import inspect
 import numpy as np
 import pytest
 import tensorflow as tf
-from slim_data._preprocessing import inception, vgg
+from slim_data.preprocessing import inception, vgg
 
 import slimcore as slim
 

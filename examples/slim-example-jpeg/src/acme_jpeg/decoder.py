@@ -9,12 +9,13 @@ from PIL import Image, ImageOps
 _MODES = {1: "L", 3: "RGB"}
 
 
-def decode(contents: tf.Tensor, channels: int = 0) -> tf.Tensor:
+def decode(contents: tf.Tensor, channels: int = 0, upright: bool = True) -> tf.Tensor:
     """Decodes a JPEG, and turns it as its EXIF orientation says.
 
     Args:
         contents: Scalar string, the bytes of the file.
-        channels: 1 or 3; 0 takes 1 for grey pictures and 3 for all others.
+        channels: 1 or 3; 0 takes 1 for grey images and 3 for all others.
+        upright: Whether to turn it. Slim turns what a decoder without this argument gives.
 
     Returns:
         uint8 tensor [height, width, channels].
@@ -29,9 +30,9 @@ def decode(contents: tf.Tensor, channels: int = 0) -> tf.Tensor:
         try:
             # Eager mode hands the bytes over in an array of one object.
             with Image.open(io.BytesIO(np.asarray(data, object).item())) as picture:
-                upright = ImageOps.exif_transpose(picture)
-                mode = _MODES.get(channels) or ("L" if upright.mode == "L" else "RGB")
-                return np.atleast_3d(np.asarray(upright.convert(mode)))
+                image = ImageOps.exif_transpose(picture) if upright else picture
+                mode = _MODES.get(channels) or ("L" if image.mode == "L" else "RGB")
+                return np.atleast_3d(np.asarray(image.convert(mode)))
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             # What Slim takes for a fault of the picture; it names the file then.
             raise tf.errors.InvalidArgumentError(None, None, f"no JPEG: {error}") from error

@@ -18,7 +18,7 @@ class BoundingBox(ItemHandler):
 
         Args:
             keys: Four names, in the order of the result: ymin, xmin, ymax and xmax by default.
-            prefix: Of every key, such as "image/object/bbox/".
+            prefix: Prefix of every key, such as "image/object/bbox/".
 
         Raises:
             InputError: There are not four keys.
@@ -74,9 +74,9 @@ class BoundingBoxSequence(_StepsOfNumbers):
 
         Args:
             keys: Four names, in the order of the result: ymin, xmin, ymax and xmax by default.
-            prefix: Of every key.
+            prefix: Prefix of every key.
             return_dense: Whether steps with fewer boxes are filled up.
-            default_value: What they are filled up with.
+            default_value: Value that they are filled up with.
 
         Raises:
             InputError: There are not four keys.
@@ -99,9 +99,9 @@ class KeypointsSequence(_StepsOfNumbers):
 
         Args:
             keys: Two names, in the order of the result: y and x by default.
-            prefix: Of every key.
+            prefix: Prefix of every key.
             return_dense: Whether steps with fewer keypoints are filled up.
-            default_value: What they are filled up with.
+            default_value: Value that they are filled up with.
 
         Raises:
             InputError: There are not two keys.
@@ -119,7 +119,7 @@ class NumBoxesSequence(ItemHandler):
         """Keeps which features.
 
         Args:
-            keys: Features of the boxes, one number a box and step; the first is counted.
+            keys: Features of the boxes, one number per box and step; the first is counted.
             check_consistency: Whether all features must have equal counts.
 
         Raises:

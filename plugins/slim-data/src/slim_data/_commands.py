@@ -1,10 +1,13 @@
-"""`slim data`: convert pictures, and look at datasets."""
+"""`slim data`: convert images, and look at datasets."""
 
 import contextlib
+import shlex
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from slimcore.text import shown
 
 if TYPE_CHECKING:
     from slim_data.dataset import Dataset
@@ -12,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def data() -> None:
-    """Convert pictures into TFRecords, and look at datasets."""
+    """Convert images to TFRecords, and look at datasets."""
 
 
 _skip_corrupt = click.option(
@@ -21,16 +24,24 @@ _skip_corrupt = click.option(
     default=0,
     show_default=True,
     metavar="N",
-    help="Leave out, and name, up to N examples that cannot be read.",
+    help="Leave out up to N unreadable examples, and name each.",
 )
 
 
 @data.command()
 @click.argument("source")
-@click.option("--to", "folder", required=True, help="The folder for the TFRecords.")
-@click.option("--name", help="Of the dataset.  [default: the source's]")
-@click.option("--shards", type=click.IntRange(1), help="Files a split.  [default: of 128 MiB]")
-@click.option("--jobs", type=click.IntRange(1), help="Files at a time.  [default: processors]")
+@click.option("--to", "folder", required=True, help="Folder to write the TFRecords to.")
+@click.option("--name", help="Name of the dataset.  [default: the source's]")
+@click.option(
+    "--shards",
+    type=click.IntRange(1),
+    help="Number of files per split.  [default: files of about 128 MiB]",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    help="Number of files to write at a time.  [default: one per processor]",
+)
 @_skip_corrupt
 def convert(
     source: str,
@@ -40,10 +51,10 @@ def convert(
     jobs: int | None,
     skip_corrupt: int,
 ) -> None:
-    """Convert SOURCE into TFRecords with a manifest; started again, go on where it was.
+    """Convert SOURCE to TFRecords with a manifest, or resume a conversion that was stopped.
 
-    SOURCE is a folder with IDX files (MNIST and its kind), a CIFAR archive or the folder in it, or
-    a folder with one folder of pictures for each class, or for train and test with these in each.
+    SOURCE is a folder with IDX files (MNIST and similar), a CIFAR archive or its unpacked folder,
+    or a folder with one folder of images per class, which may be inside train and test folders.
     """
     from slim_data._convert import convert as convert_source
     from slim_data._convert_sources import open_source
@@ -55,21 +66,30 @@ def convert(
         click.echo(f"{split}: {part.examples} examples in {len(part.shards)} files")
     known = ("mnist", "fashion_mnist", "cifar10", "cifar100")
     dataset = manifest.name if manifest.name in known else "converted"
-    click.echo(f"Written to {folder}. Use it with --dataset {dataset} --dataset-dir {folder}")
+    click.echo(f"Written to {shown(folder)}")
+    click.echo(f"Use it with --dataset {dataset} --dataset-dir {shlex.quote(shown(folder))}")
 
 
 _dataset = click.argument("dataset")
-_dataset_dir = click.option("--dataset-dir", help="The folder with its files, if not bundled.")
-_split = click.option("--split", default="train", show_default=True)
+_dataset_dir = click.option("--dataset-dir", help="Folder with its files, unless it is bundled.")
+_split = click.option("--split", default="train", show_default=True, help="Split to read.")
 
 
 @data.command()
 @_dataset
 @_dataset_dir
 @_split
-@click.option("--to", "path", default="examples.png", show_default=True, help="The picture.")
-@click.option("--count", type=click.IntRange(1, 400), default=36, show_default=True)
-@click.option("--seed", type=int, help="Take examples at random.  [default: the first]")
+@click.option("--to", "path", default="examples.png", show_default=True, help="PNG to write.")
+@click.option(
+    "--count",
+    type=click.IntRange(1, 400),
+    default=36,
+    show_default=True,
+    help="Number of examples to draw.",
+)
+@click.option(
+    "--seed", type=int, help="Seed for choosing examples at random.  [default: the first ones]"
+)
 @_skip_corrupt
 def show(
     dataset: str,
@@ -80,13 +100,13 @@ def show(
     seed: int | None,
     skip_corrupt: int,
 ) -> None:
-    """Draw examples of DATASET with their labels as one PNG."""
-    from slim_data._inspection import contact_sheet
-    from slim_data.pipeline import get_dataset
+    """Draw examples of DATASET, with their labels, into one PNG."""
+    from slim_data._contact_sheet import contact_sheet
+    from slim_data._pipeline import get_dataset
 
     described = get_dataset(dataset, split, dataset_dir)
     drawn = contact_sheet(described, path, count, seed, skip_corrupt)
-    click.echo(f"Written: {path}, with {drawn} examples")
+    click.echo(f"Written to {shown(path)}: {drawn} examples")
 
 
 @data.command()
@@ -95,11 +115,11 @@ def show(
 @_split
 @_skip_corrupt
 def stats(dataset: str, dataset_dir: str | None, split: str, skip_corrupt: int) -> None:
-    """Count the classes and image sizes of DATASET; compute mean and standard deviation."""
+    """Count the classes and image sizes of DATASET, and compute pixel mean and deviation."""
     import slim_data._manifest as manifest
-    from slim_data._inspection import statistics
+    from slim_data._pipeline import get_dataset
     from slim_data._record_files import find_files
-    from slim_data.pipeline import get_dataset
+    from slim_data._statistics import statistics
 
     described = get_dataset(dataset, split, dataset_dir)
     if not skip_corrupt:
@@ -112,11 +132,11 @@ def stats(dataset: str, dataset_dir: str | None, split: str, skip_corrupt: int) 
 def _print_statistics(described: "Dataset", found: Any) -> None:
     names = getattr(described, "labels_to_names", None) or {}
     click.echo(f"{found.examples} examples")
-    width = max((len(names.get(label, str(label))) for label in found.labels), default=0)
+    names = {label: shown(names.get(label, label)) for label in found.labels}
+    width = max((len(name) for name in names.values()), default=0)
     for label, count in sorted(found.labels.items()):
         share = count / found.examples
-        name = names.get(label, str(label))
-        click.echo(f"  {label:>5}  {name:<{width}}  {count:>8}  {share:6.1%}")
+        click.echo(f"  {label:>5}  {names[label]:<{width}}  {count:>8}  {share:6.1%}")
     sizes = found.sizes.most_common(5)
     others = len(found.sizes) - len(sizes)
     more = f", and {others} more sizes" if others else ""
@@ -130,12 +150,12 @@ def _print_statistics(described: "Dataset", found: Any) -> None:
 
 
 def _tell(line: str) -> None:
-    click.echo(f"slim: {line}", err=True)
+    click.echo(f"slim: {shown(line)}", err=True)
 
 
 @contextlib.contextmanager
 def _progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Shows a progress bar, and yields a function that moves it by so many examples."""
+    """Shows a progress bar, and yields a function that moves it by a number of examples."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 

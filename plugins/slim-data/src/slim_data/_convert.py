@@ -1,4 +1,4 @@
-"""Converts pictures into sharded TFRecords with a manifest; what was done before is not repeated.
+"""Converts images into sharded TFRecords with a manifest; what was done before is not repeated.
 
 Each shard is written beside its place and renamed, then noted in a journal; the manifest is written
 last. Whoever finds a manifest finds a whole dataset, and a conversion that died goes on where it
@@ -8,6 +8,7 @@ was, to the same bytes.
 import hashlib
 import json
 import os
+import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -17,10 +18,12 @@ from pathlib import Path
 import tensorflow as tf
 
 import slim_data._manifest as manifests
-from slim_data._convert_sources import Picture, Source
+from slim_data._convert_sources import EncodedImage, Source
 from slim_data._manifest import Manifest, Shard, Split
-from slim_data._tfrecord_layout import LABELS_FILE, write_labels
-from slimcore.errors import DataError
+from slim_data._tfrecord_layout import LABELS_FILE, check_names, write_labels
+from slimcore.errors import DataError, InputError
+from slimcore.files import replacing
+from slimcore.text import shown
 
 SHARD_BYTES = 2**27
 """About how large a shard becomes, unless their number is given."""
@@ -31,7 +34,7 @@ _VERSION = 1  # of what is written for a source; another one makes other shards
 
 @dataclass(frozen=True)
 class _Work:
-    """One shard to write: which pictures of which split, and the file."""
+    """One shard to write: which images of which split, and the file."""
 
     split: str
     file: str
@@ -49,14 +52,14 @@ class _Done:
 
 
 class LeftOut:
-    """Counts the pictures that cannot be read, and says which, up to a limit."""
+    """Counts the images that cannot be read, and says which, up to a limit."""
 
     def __init__(self, limit: int, tell: Callable[[str], None]) -> None:
         """Begins at none.
 
         Args:
             limit: How many there may be.
-            tell: Takes a line about each.
+            tell: Function that takes a line about each.
         """
         self._limit, self._tell = limit, tell
         self._count, self._lock = 0, threading.Lock()
@@ -80,26 +83,34 @@ def convert(
     advance: Callable[[int], None] = lambda count: None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Manifest:
-    """Writes the pictures of a source as TFRecords in research/slim's layout.
+    """Writes the images of a source as TFRecords in research/slim's layout.
 
     Args:
         source: What to convert.
         folder: Where the files go: `<name>_<split>-00000-of-00004.tfrecord`, labels.txt and
             manifest.json.
-        name: Of the dataset; the source's own by default.
-        shards: Files of each split; as many as make about 128 MiB each by default.
-        jobs: Shards written at a time; one a processor by default.
-        skip_corrupt: How many pictures that cannot be read are left out before it is an error.
-        advance: Told how many pictures are done.
-        tell: Told about each picture that is left out.
+        name: Name of the dataset; the source's own by default.
+        shards: Number of files of each split; by default, files of about 128 MiB are written.
+        jobs: How many files are written at a time; one per processor by default.
+        skip_corrupt: How many unreadable images may be left out before it is an error.
+        advance: Called with how many more images are done.
+        tell: Called with a line about each image that is left out.
 
     Returns:
         What was written.
 
     Raises:
-        DataError: A picture cannot be read, or the folder holds something else.
+        DataError: An image cannot be read, the folder holds something else, or a class has a name
+            that labels.txt cannot hold.
+        InputError: `name` cannot be part of a file's name.
     """
     name = name or source.name
+    if not re.fullmatch(r"[\w.+ -]{1,100}", name):
+        raise InputError(
+            f"the name {shown(name)!r} cannot be part of a file's name; use letters, digits, "
+            "- and _"
+        )
+    check_names(source.classes)
     work = [w for split in source.sizes for w in _shards_of(source, split, name, shards)]
     facts = [_VERSION, source.fingerprint, list(source.classes), [asdict(w) for w in work]]
     plan = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
@@ -113,7 +124,7 @@ def convert(
     left_out = LeftOut(skip_corrupt, tell)
     before = sum(d.skipped for d in done.values())
     if before:
-        left_out.note(DataError(f"{before} pictures in shards that were written before"), before)
+        left_out.note(DataError(f"{before} images in shards that were written before"), before)
     advance(sum(w.stop - w.start for w in work if w.file in done))
     todo = [w for w in work if w.file not in done]
     done |= _write_all(todo, source, target, jobs or os.cpu_count() or 1, left_out, advance)
@@ -177,7 +188,9 @@ def _begin(folder: Path, plan: str, work: list[_Work]) -> dict[str, _Done]:
         if present and not (folder / manifests.FILE_NAME).exists():
             raise DataError(f"{folder / present[0]} is there already; choose another folder")
     for name in (*(w.file for w in work), _JOURNAL, LABELS_FILE, manifests.FILE_NAME):
-        for torn in folder.glob(f".{name}.*.tmp"):
+        # What a process that was killed left, as slimcore.files.replacing names it.
+        plain = Path(name)
+        for torn in folder.glob(f".{plain.stem}.*.tmp{plain.suffix}"):
             torn.unlink()
     # Without the torn last line of a process that was killed.
     text = "".join(json.dumps(line) + "\n" for line in lines or [{"plan": plan}])
@@ -252,31 +265,26 @@ def _write(
     advance: Callable[[int], None],
     stop: threading.Event,
 ) -> _Done:
-    beside = folder / f".{work.file}.{os.getpid()}.tmp"
     counts, skipped = [0] * len(source.classes), 0
     try:
-        with tf.io.TFRecordWriter(str(beside)) as writer:
-            for index in range(work.start, work.stop):
-                if stop.is_set():
-                    raise DataError("stopped, because another shard could not be written")
-                try:
-                    picture = source.picture(work.split, index)
-                except DataError as error:
-                    left_out.note(error)
-                    skipped += 1
-                else:
-                    writer.write(_example(picture, source.classes))
-                    counts[picture.label] += 1
-                advance(1)
-        with open(beside, "rb") as file:
-            os.fsync(file.fileno())
-        shard = Shard(work.file, sum(counts), beside.stat().st_size, manifests.sha256(beside))
-        os.replace(beside, folder / work.file)
+        with replacing(folder / work.file) as beside:
+            with tf.io.TFRecordWriter(str(beside)) as writer:
+                for index in range(work.start, work.stop):
+                    if stop.is_set():
+                        raise DataError("stopped, because another shard could not be written")
+                    try:
+                        image = source.image(work.split, index)
+                    except DataError as error:
+                        left_out.note(error)
+                        skipped += 1
+                    else:
+                        writer.write(_example(image, source.classes))
+                        counts[image.label] += 1
+                    advance(1)
+            shard = Shard(work.file, sum(counts), beside.stat().st_size, manifests.sha256(beside))
     except (OSError, tf.errors.OpError) as error:
         why = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise DataError(f"cannot write {folder / work.file}: {why}") from error
-    finally:
-        beside.unlink(missing_ok=True)
     return _Done(shard, tuple(counts), skipped)
 
 
@@ -286,7 +294,7 @@ def _split(work: list[_Work], done: dict[str, _Done], split: str) -> Split:
     return Split(tuple(d.shard for d in parts), counts)
 
 
-def _example(picture: Picture, classes: tuple[str, ...]) -> bytes:
+def _example(image: EncodedImage, classes: tuple[str, ...]) -> bytes:
     def integer(value: int) -> tf.train.Feature:
         return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
 
@@ -294,14 +302,14 @@ def _example(picture: Picture, classes: tuple[str, ...]) -> bytes:
         return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
 
     features = {
-        "image/encoded": string(picture.contents),
-        "image/format": string(picture.image_format.encode()),
-        "image/class/label": integer(picture.label),
-        "image/class/text": string(classes[picture.label].encode()),
-        "image/height": integer(picture.height),
-        "image/width": integer(picture.width),
+        "image/encoded": string(image.contents),
+        "image/format": string(image.image_format.encode()),
+        "image/class/label": integer(image.label),
+        "image/class/text": string(classes[image.label].encode()),
+        "image/height": integer(image.height),
+        "image/width": integer(image.width),
     }
-    if picture.filename:
-        features["image/filename"] = string(picture.filename.encode())
+    if image.filename:
+        features["image/filename"] = string(image.filename.encode())
     example = tf.train.Example(features=tf.train.Features(feature=features))
     return example.SerializeToString(deterministic=True)

@@ -1,15 +1,17 @@
-"""What `slim data convert` reads: IDX files, CIFAR archives, and folders of pictures."""
+"""What `slim data convert` reads: IDX files, CIFAR archives, and folders of images."""
 
 import abc
+import functools
 import gzip
 import hashlib
-import io
 import json
+import lzma
+import math
 import os
-import pickle
 import random
 import re
 import tarfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,14 +21,17 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from slim_data._error_context import BAD_DATA, reason
-from slim_data._image_folder import list_classes, list_splits
+from slim_data._error_context import reason
+from slim_data._image_folder import list_classes, list_splits, path_inside
 from slim_data._images import decode_image, format_of
+from slim_data._orientation import orientation
+from slim_data._plain_pickle import loads
 from slimcore.errors import DataError
+from slimcore.text import shown
 
 
 @dataclass(frozen=True)
-class Picture:
+class EncodedImage:
     """One encoded image with its label."""
 
     contents: bytes
@@ -38,14 +43,14 @@ class Picture:
 
 
 class Source(abc.ABC):
-    """Pictures by split and number, the same ones each time.
+    """Images by split and number, the same ones each time.
 
     Attributes:
-        name: Of the dataset, unless the user gives another.
-        classes: Names, by label.
-        sizes: Number of pictures of each split.
-        shape: Of every image, or None where they differ.
-        image_format: Of every image, or "" where they differ.
+        name: Name of the dataset, unless the user gives another.
+        classes: Names of the classes, by label.
+        sizes: Number of images of each split.
+        shape: Shape of every image, or None where they differ.
+        image_format: Format of every image, or "" where they differ.
     """
 
     name: str
@@ -55,8 +60,8 @@ class Source(abc.ABC):
     image_format: str = ""
 
     @abc.abstractmethod
-    def picture(self, split: str, index: int) -> Picture:
-        """Returns one picture.
+    def image(self, split: str, index: int) -> EncodedImage:
+        """Returns one image.
 
         Raises:
             DataError: It cannot be read.
@@ -64,7 +69,7 @@ class Source(abc.ABC):
 
     @abc.abstractmethod
     def size_in_bytes(self, split: str) -> int:
-        """Returns about how many bytes the pictures of a split take."""
+        """Returns about how many bytes the images of a split take."""
 
     @cached_property
     @abc.abstractmethod
@@ -76,7 +81,7 @@ def open_source(path: str) -> Source:
     """Returns the source that a path holds.
 
     Args:
-        path: A folder with IDX files, a CIFAR archive or the folder in it, or a folder of pictures.
+        path: A folder with IDX files, a CIFAR archive or the folder in it, or a folder of images.
 
     Raises:
         DataError: There is nothing, or nothing known.
@@ -87,13 +92,8 @@ def open_source(path: str) -> Source:
     if place.is_dir() and any(_IDX.match(p.name) for p in place.iterdir()):
         return IdxSource(place)
     if place.is_file():
-        if not tarfile.is_tarfile(place):
-            raise DataError(
-                f"{path} is no archive of CIFAR, and of files nothing else is known; give a "
-                "folder with IDX files or pictures, or a CIFAR archive"
-            )
         return CifarSource(place)
-    if any(_holds_cifar(folder) for folder in (place, *place.iterdir())):
+    if any(_holds_cifar(folder) for folder in (place, *place.iterdir()) if folder.is_dir()):
         return CifarSource(place)
     return FolderSource(place)
 
@@ -107,7 +107,7 @@ def _listing(files: list[Path], root: Path) -> str:
 
 
 class _Arrays(Source):
-    """Pictures that lie in arrays; each is written as a PNG."""
+    """Images that lie in arrays; each is written as a PNG."""
 
     image_format = "png"
     _arrays: Mapping[str, tuple[np.ndarray, np.ndarray, str]]  # images, labels, file
@@ -123,16 +123,24 @@ class _Arrays(Source):
                     f"not one of 0 to {len(self.classes) - 1}"
                 )
 
-    def picture(self, split: str, index: int) -> Picture:
-        """Returns one picture, as a PNG."""
+    def image(self, split: str, index: int) -> EncodedImage:
+        """Returns one image, as a PNG."""
         images, labels, _ = self._arrays[split]
         contents = tf.io.encode_png(images[index]).numpy()
-        return Picture(contents, "png", int(labels[index]), *images[index].shape[:2])
+        return EncodedImage(contents, "png", int(labels[index]), *images[index].shape[:2])
 
     def size_in_bytes(self, split: str) -> int:
         """Returns the size of the array."""
         return self._arrays[split][0].nbytes
 
+
+MOST_BYTES = 2**31
+"""How much a packed IDX file may unpack to; the images of MNIST are 47 MB."""
+
+MOST_BYTES_OF_MEMBER = 2**28
+"""How large a file of CIFAR may be; the largest, for training on CIFAR-100, is of 155 MB."""
+
+_PIECE = 2**20
 
 _IDX = re.compile(r"(?P<stem>.*)images[-.]idx3-ubyte(\.gz)?$")
 
@@ -174,25 +182,54 @@ class IdxSource(_Arrays):
 
 
 def _idx(path: Path, rank: int) -> np.ndarray:
-    """Reads an IDX file of bytes."""
+    """Reads an IDX file of bytes, packed or not, of no more than its header says."""
+    packed = path.suffix == ".gz"
     try:
-        data = path.read_bytes()
-        data = gzip.decompress(data) if path.suffix == ".gz" else data
-    except (OSError, EOFError, gzip.zlib.error) as error:
+        with gzip.open(path) if packed else open(path, "rb") as file:
+            header = file.read(4 + 4 * rank)
+            if len(header) < 4 + 4 * rank or header[:4] != bytes([0, 0, 8, rank]):
+                raise DataError(f"{path} is not an IDX file of bytes with {rank} dimensions")
+            shape = [int(n) for n in np.frombuffer(header, ">u4", rank, 4)]
+            size = math.prod(shape)
+            stated = " x ".join(map(str, shape))
+            if packed and size > MOST_BYTES:
+                raise DataError(
+                    f"{path} unpacks to {stated} bytes by its header, more than the {MOST_BYTES:,} "
+                    "that are taken; unpack it with gunzip first, if that is right"
+                )
+            if not packed:
+                there = os.fstat(file.fileno()).st_size - len(header)
+                if there != size or not size:
+                    raise DataError(f"{path} holds {there} bytes, and its header says {stated}")
+                return np.memmap(path, np.uint8, "r", len(header), tuple(shape))
+            data = _read(file, size + 1)
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
-    header = 4 + 4 * rank
-    if len(data) < header or data[:4] != bytes([0, 0, 8, rank]):
-        raise DataError(f"{path} is no IDX file of bytes with {rank} dimensions")
-    shape = np.frombuffer(data, ">u4", rank, 4).astype(np.int64)
-    if len(data) - header != shape.prod():
-        size = " x ".join(map(str, shape))
-        raise DataError(f"{path} holds {len(data) - header} bytes, and its header says {size}")
-    return np.frombuffer(data, np.uint8, offset=header).reshape(shape)
+    if len(data) != size:
+        more = " or more" if len(data) > size else ""
+        raise DataError(f"{path} holds {len(data)} bytes{more}, and its header says {stated}")
+    return np.frombuffer(data, np.uint8).reshape(shape)
+
+
+def _read(file: Any, most: int) -> bytearray:
+    """Reads up to so many bytes in pieces, so that no memory is taken for what is not there."""
+    data = bytearray()
+    while len(data) < most and (piece := file.read(min(_PIECE, most - len(data)))):
+        data += piece
+    return data
 
 
 # Files that, together, only a folder with CIFAR has.
 _CIFAR_MARKS = ("data_batch_1",), ("data_batch_1.bin",), ("train", "meta"), ("train.bin",)
 _PIXELS = 3 * 32 * 32
+_CIFAR_FILES = {
+    *("meta", "batches.meta", "batches.meta.txt", "fine_label_names.txt"),
+    *(
+        f"{name}{end}"
+        for name in ("train", "test", "test_batch", *(f"data_batch_{n}" for n in range(1, 6)))
+        for end in ("", ".bin")
+    ),
+}
 
 
 def _holds_cifar(folder: Path) -> bool:
@@ -251,17 +288,43 @@ class CifarSource(_Arrays):
 def _cifar_files(path: Path) -> dict[str, Callable[[], bytes]]:
     """Returns what reads each file of a folder or an archive, which is not unpacked, by name."""
     if path.is_dir():
-        return {p.name: p.read_bytes for p in path.rglob("*") if p.is_file()}
-    files = {}
+        found = [p for p in path.rglob("*") if p.name in _CIFAR_FILES and p.is_file()]
+        for p in found:
+            _check_member(str(p), p.stat().st_size)
+        return {p.name: p.read_bytes for p in found}
+    files: dict[str, Callable[[], bytes]] = {}
     try:
-        with tarfile.open(path) as archive:
+        with tarfile.open(path, tarinfo=_Member) as archive:
             for member in archive:
-                if member.isfile():
-                    contents = archive.extractfile(member).read()
-                    files[os.path.basename(member.name)] = lambda contents=contents: contents
-    except (tarfile.TarError, OSError, EOFError, gzip.zlib.error) as error:
-        raise DataError(f"{path} is no archive that can be read: {error}") from error
+                name = os.path.basename(member.name)
+                if name in _CIFAR_FILES and (file := archive.extractfile(member)):
+                    files[name] = functools.partial(bytes, _read(file, member.size))
+    except (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise DataError(
+            f"{path} is not a CIFAR archive, the only kind of file that can be converted "
+            f"({shown(error)}); give one, or a folder with IDX files or images"
+        ) from error
+    except ValueError as error:  # what a damaged header leads to
+        if isinstance(error, DataError):
+            raise DataError(f"{path}: {error}") from error
+        raise DataError(f"{path} is a damaged archive: {shown(error)}") from error
     return files
+
+
+class _Member(tarfile.TarInfo):
+    """A member of an archive, refused by its size before a byte of it is read."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Member":
+        """Reads a header; what it introduces may be further headers, read into memory at once."""
+        member = super().frombuf(buf, encoding, errors)
+        _check_member(member.name, member.size, MOST_BYTES_OF_MEMBER if member.isreg() else 2**20)
+        return member
+
+
+def _check_member(name: str, size: int, most: int = MOST_BYTES_OF_MEMBER) -> None:
+    if not 0 <= size <= most:
+        raise DataError(f"{shown(name)} is of {size:,} bytes; no part of CIFAR is so large")
 
 
 def _cifar_batch(
@@ -278,59 +341,61 @@ def _cifar_batch(
     batch = _unpickled(files[name](), f"{path}: {name}")
     labels = batch.get(b"fine_labels" if hundred else b"labels")
     images = batch.get(b"data")
-    if labels is None or getattr(images, "shape", ())[1:] != (_PIXELS,):
-        raise DataError(f"{path}: {name} is no batch of CIFAR")
+    if (
+        not isinstance(images, np.ndarray)
+        or not isinstance(labels, (list, np.ndarray))
+        or images.shape[1:] != (_PIXELS,)
+        or images.dtype != np.uint8
+    ):
+        raise DataError(f"{path}: {name} is not a batch of CIFAR")
+    if not all(isinstance(label, (int, np.integer)) and 0 <= label < 2**31 for label in labels):
+        raise DataError(f"{path}: {name} has labels that are not numbers of classes")
     return images, np.asarray(labels, np.int64)
 
 
 def _cifar_classes(files: Mapping[str, Callable[[], bytes]], hundred: bool) -> tuple[str, ...]:
+    count = 100 if hundred else 10
     text = "fine_label_names.txt" if hundred else "batches.meta.txt"
-    if text in files:
-        return tuple(files[text]().decode().split())
     meta = "meta" if hundred else "batches.meta"
-    if meta in files:
-        names = _unpickled(files[meta](), meta)
-        return tuple(n.decode() for n in names[b"fine_label_names" if hundred else b"label_names"])
-    return tuple(str(n) for n in range(100 if hundred else 10))
-
-
-class _ArraysOnly(pickle.Unpickler):
-    """Unpickles arrays and plain values; anything else could run code of a stranger."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Returns the few things that a pickled array is made with."""
-        if module in ("numpy.core.multiarray", "numpy._core.multiarray") and name == "_reconstruct":
-            return np.zeros(0).__reduce__()[0]
-        if (module, name) in (("numpy", "ndarray"), ("numpy", "dtype")):
-            return getattr(np, name)
-        if (module, name) == ("_codecs", "encode"):
-            return lambda text, encoding: text.encode(encoding)
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no batch of CIFAR needs")
+    try:
+        if text in files:
+            names = files[text]().decode().split()
+        elif meta in files:
+            values = _unpickled(files[meta](), meta)
+            listed = values[b"fine_label_names" if hundred else b"label_names"]
+            names = [name.decode() for name in listed]
+        else:
+            names = [str(n) for n in range(count)]
+    except (KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
+        raise DataError(f"the names of CIFAR's classes cannot be read: {error}") from error
+    if len(names) != count:
+        raise DataError(f"CIFAR has {count} classes, and {len(names)} names are given")
+    return tuple(names)
 
 
 def _unpickled(data: bytes, what: str) -> dict[bytes, Any]:
     try:
-        values = _ArraysOnly(io.BytesIO(data), encoding="bytes").load()
-    except Exception as error:  # a damaged pickle raises whatever it likes
-        raise DataError(f"{what} cannot be read: {type(error).__name__}: {error}") from error
+        values = loads(data)
+    except ValueError as error:
+        raise DataError(f"{what} cannot be read: {shown(error)}") from error
     if not isinstance(values, dict):
-        raise DataError(f"{what} is no batch of CIFAR")
+        raise DataError(f"{what} is not a batch of CIFAR")
     return values
 
 
 class FolderSource(Source):
-    """A folder of pictures for each class; see the dataset `image_folder`."""
+    """A folder of images for each class; see the dataset `image_folder`."""
 
     def __init__(self, folder: Path) -> None:
-        """Lists the pictures, in an order that mixes the classes and is always the same.
+        """Lists the images, in an order that mixes the classes and is always the same.
 
         Raises:
-            DataError: There is no class, or a class without a picture.
+            DataError: There is no class, or a class without an image.
         """
-        self.name = re.sub(r"\W+", "_", folder.resolve().name)
+        self.name = re.sub(r"\W+", "_", folder.resolve().name) or "images"
         self._folder = folder
-        self._files: dict[str, list[Path]] = {}
-        self._root: dict[str, Path] = {}
+        self._files: dict[str, list[str]] = {}
+        self._root: dict[str, str] = {}
         splits = list_splits(str(folder))
         splits.pop("all", None)
         for split, (root, files) in splits.items():
@@ -340,25 +405,42 @@ class FolderSource(Source):
         self.classes = tuple(list_classes(next(iter(self._root.values()))))
         self.sizes = {split: len(files) for split, files in self._files.items()}
 
-    def picture(self, split: str, index: int) -> Picture:
-        """Returns one picture as it is, after decoding it to see whether that can be done."""
+    def image(self, split: str, index: int) -> EncodedImage:
+        """Returns one image: as it is if it stands upright, and otherwise turned.
+
+        It is decoded to see whether that can be done.
+        """
         path = self._files[split][index]
-        contents = path.read_bytes()
         try:
-            height, width, _ = decode_image(contents).shape
-        except BAD_DATA as error:
-            raise DataError(f"{path} is no picture that can be read: {reason(error)}") from error
-        inside = path.relative_to(self._root[split])
-        label = self.classes.index(inside.parts[0])
-        image_format = format_of(contents) or path.suffix[1:].lower()
-        return Picture(contents, image_format, label, height, width, inside.as_posix())
+            contents = Path(path).read_bytes()
+            kind = format_of(contents) or os.path.splitext(path)[1][1:].lower()
+            deep = kind == "png" and contents[24:25] == b"\x10"  # bits, in the header
+            pixels = decode_image(contents, dtype=tf.uint16 if deep else tf.uint8)
+            height, width, _ = pixels.shape
+            if int(orientation(tf.constant(contents))) != 1:
+                contents, kind = _encoded(pixels, kind)
+        except (OSError, tf.errors.OpError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or reason(error)
+            why = why.removeprefix("not a readable image: ")
+            raise DataError(f"{path} is not a readable image: {why}") from error
+        inside = path_inside(self._root[split], path)
+        label = self.classes.index(inside.partition("/")[0])
+        return EncodedImage(contents, kind, label, height, width, inside)
 
     def size_in_bytes(self, split: str) -> int:
         """Returns the size of the files."""
-        return sum(path.stat().st_size for path in self._files[split])
+        return sum(os.path.getsize(path) for path in self._files[split])
 
     @cached_property
     def fingerprint(self) -> str:
         """A checksum of the files' names, sizes and times."""
-        files = [path for split in sorted(self._files) for path in self._files[split]]
-        return _listing(files, self._folder)
+        files = [Path(path) for split in sorted(self._files) for path in self._files[split]]
+        return _listing(files, self._folder) + ", upright"
+
+
+def _encoded(pixels: tf.Tensor, kind: str) -> tuple[bytes, str]:
+    """Encodes pixels, and returns the format too: JPEG for what was one, otherwise PNG."""
+    if kind == "jpeg":
+        # At this quality nobody sees a difference, at about the size of a photograph.
+        return tf.io.encode_jpeg(pixels, quality=95, chroma_downsampling=False).numpy(), kind
+    return tf.io.encode_png(pixels).numpy(), "png"

@@ -4,7 +4,6 @@ TensorFlow's error for a bad record knows neither its file nor its number. To ca
 slow every example down; instead, the files are read once more when a pipeline has failed.
 """
 
-import functools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,18 +13,8 @@ import tensorflow as tf
 
 from slim_data._record_files import record_dataset
 from slim_data.dataset import Dataset
+from slimcore.data_errors import BAD_DATA
 from slimcore.errors import DataError
-
-BAD_DATA = (
-    tf.errors.DataLossError,
-    tf.errors.InvalidArgumentError,
-    tf.errors.NotFoundError,
-    tf.errors.PermissionDeniedError,
-    tf.errors.UnknownError,
-    UnicodeDecodeError,
-)
-"""What TensorFlow raises for files, records and images that cannot be read. Its message may quote a
-record; where that is no text, Python fails to decode the message, and raises UnicodeDecodeError."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +22,8 @@ class Scan:
     """How to look for the first bad record.
 
     Attributes:
-        dataset: Says how the files are read.
-        files: Where to look.
+        dataset: Dataset that says how the files are read.
+        files: Paths of the files to look through.
         example: What is done with a record and a seed [2], and fails on a bad one.
     """
 
@@ -42,7 +31,7 @@ class Scan:
     files: Sequence[str]
     example: Callable[[tf.Tensor, tf.Tensor], Any]
 
-    def explain(self, error: tf.errors.OpError) -> Exception:
+    def explain(self, error: Exception) -> Exception:
         """Returns a DataError that names file and record, or `error` if all can be read."""
         fault = self.first_fault()
         if fault is None and re.search(_OF_ONE_BATCH, str(error)):
@@ -87,7 +76,7 @@ class Scan:
 _OF_ONE_BATCH = (
     r".*(?:Incompatible shapes during merge: |Shapes are: \[tensor\]: )(\[[^]]*\]).*?(\[[\d,]*\]).*"
 )
-"""TensorFlow's words for examples that fit in no batch, and their shapes."""
+"""TensorFlow's words for examples that do not fit in one batch, and their shapes."""
 
 
 def reason(error: BaseException) -> str:
@@ -97,7 +86,9 @@ def reason(error: BaseException) -> str:
     else:
         message = str(getattr(error, "message", "") or error).strip()
     message = re.sub(r"(Could not parse \w+ input), value: '.*", r"\1", message, flags=re.DOTALL)
-    message = re.sub("Unable to parse binary protobuf", "the record is no example", message)
+    message = re.sub(
+        "Unable to parse binary protobuf", "the record is not a tf.train.Example", message
+    )
     message = re.sub(r"\{\{[^}]*\}\}\s*|\[Op:[^\]]*\]", "", message)
     if eager := re.match(r"Expected '.*' to be true. Summarized data: ", message):
         lines = message[eager.end() :].splitlines()
@@ -107,56 +98,10 @@ def reason(error: BaseException) -> str:
     message = re.sub(r"\s+name:\s*$", "", message)
     if shapes := re.match(_OF_ONE_BATCH, message):
         return (
-            f"what is to be one batch has the shapes {shapes[1]} and {shapes[2]}. Give image_size, "
-            "where these are images, or a batch_size of 1, or other items"
+            f"one batch would hold the shapes {shapes[1]} and {shapes[2]}. Give image_size, "
+            "if these are images, a batch_size of 1, or other items"
         )
     if message.startswith("assertion failed: "):
         parts = re.findall(r"\[(.*?)\](?= \[|$)", message)
         return " ".join(parts)
     return message.strip()
-
-
-def explained(
-    stream: tf.data.Dataset, explain: Callable[[tf.errors.OpError], Exception]
-) -> tf.data.Dataset:
-    """Makes a dataset raise what `explain` makes of an error when it is iterated over.
-
-    It stays the dataset it is, and so do its iterators: each only becomes an instance of a subclass
-    of its class, so that everything that takes a `tf.data.Dataset` takes it. A caller who iterates
-    in other ways, as under `tf.distribute`, finds the function in the attribute `explain`.
-    """
-    plain = type(stream).__iter__
-
-    def iterate(self: Any) -> Any:
-        iterator = plain(self)
-        if tf.executing_eagerly():
-            kind = type(iterator)
-            methods = {name: _watched(getattr(kind, name), explain) for name in _STEPS}
-            _become(iterator, methods)
-        return iterator
-
-    # For whoever iterates inside of a tf.function, where the error passes no iterator of ours.
-    _become(stream, {"__iter__": iterate, "explain": staticmethod(explain)})
-    return stream
-
-
-_STEPS = ("__next__", "get_next")
-
-
-def _become(thing: Any, methods: dict[str, Any]) -> None:
-    kind = type(thing)
-    # Without slots of its own the subclass has the layout of `kind`, which Python asks for here.
-    thing.__class__ = type(kind.__name__, (kind,), {"__slots__": (), **methods})
-
-
-def _watched(
-    step: Callable[[Any], Any], explain: Callable[[tf.errors.OpError], Exception]
-) -> Callable[[Any], Any]:
-    @functools.wraps(step)
-    def watched(self: Any) -> Any:
-        try:
-            return step(self)
-        except BAD_DATA as error:
-            raise explain(error) from error
-
-    return watched

@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from slim_data._images import Image
 from slim_data._item_handlers import Features
-from slim_data._preprocessing import Preprocessing
 from slim_data.dataset import Dataset
+from slim_data.preprocessing import Preprocessing
 from slim_data.tfexample_decoder import TFExampleDecoder
 from slimcore.errors import InputError, nearest
 
@@ -39,15 +39,13 @@ class ExampleFunction:
         self._takes_seed = preprocess is not None and _takes(preprocess, "seed")
         self._size = (image_size, image_size) if isinstance(image_size, int) else image_size
         self._is_training = is_training
-        self._has_features = isinstance(self._decoder, TFExampleDecoder)
 
     @tf.autograph.experimental.do_not_convert
     def __call__(self, record: tf.Tensor, seed: tf.Tensor) -> dict[str, Any]:
         """Decodes and prepares one example."""
-        if self._has_features:
-            return self._checked(
-                self._from_features(self._decoder.parse(record, self._items), seed)
-            )
+        if isinstance(self._decoder, TFExampleDecoder):
+            features = self._decoder.parse(record, self._items)
+            return self._checked(self._from_features(self._decoder, features, seed))
         items = dict(zip(self._items, self._decoder.decode(record, self._items), strict=True))
         if "image" in items:
             items["image"] = self._prepared(items["image"], seed)
@@ -75,23 +73,26 @@ class ExampleFunction:
             ),
         )
 
-    def _from_features(self, features: Features, seed: tf.Tensor) -> dict[str, Any]:
+    def _from_features(
+        self, decoder: TFExampleDecoder, features: Features, seed: tf.Tensor
+    ) -> dict[str, Any]:
         names = [name for name in self._items if name != "image"]
-        items = dict(zip(names, self._decoder.items_from(features, names), strict=True))
+        items = dict(zip(names, decoder.items_from(features, names), strict=True))
         if "image" in self._items:
-            handler = self._decoder.items_to_handlers["image"]
-            wanted = self._decoder.features_of("image", features)
+            handler = decoder.items_to_handlers["image"]
+            wanted = decoder.features_of("image", features)
             items["image"] = self._prepared_from(wanted, handler, seed)
         return {name: items[name] for name in self._items}
 
     def _prepared_from(self, features: Features, handler: Any, seed: tf.Tensor) -> tf.Tensor:
         preprocess = self._preprocess
-        windowed = isinstance(preprocess, Preprocessing) and preprocess.window is not None
-        if not (windowed and isinstance(handler, Image)):
+        choose = preprocess.window if isinstance(preprocess, Preprocessing) else None
+        if choose is None or not isinstance(handler, Image):
             return self._prepared(handler.tensors_to_item(features), seed)
+        assert isinstance(preprocess, Preprocessing)
         height, width = self._wanted_size(None)
         rest = height, width, self._is_training, seed
-        image = handler.window_of(features, lambda shape: preprocess.window(shape, *rest))
+        image = handler.window_of(features, lambda shape: choose(shape, *rest))
         return preprocess.finish(image, *rest)
 
     def _prepared(self, image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""`Image`: decodes the pictures of an example with the decoders that are registered."""
+"""`Image`: decodes the images of an example with the decoders that are registered."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -8,6 +8,7 @@ import tensorflow as tf
 
 import slimcore.registry as registry
 from slim_data._item_handlers import Features, ItemHandler
+from slim_data._orientation import orientation, stored_window, turned, upright_shape
 from slimcore.errors import SlimError
 
 # How the bytes of each format begin: (position, bytes).
@@ -22,7 +23,7 @@ _RAW = "image/raw"
 
 
 class Image(ItemHandler):
-    """Decodes one picture, or a list of them.
+    """Decodes one image, or a list of them.
 
     The bytes tell the format, whatever the example says, and the decoder of that format is looked
     up in the registry. A format whose bytes Slim does not know, and raw pixels, are taken at their
@@ -38,18 +39,21 @@ class Image(ItemHandler):
         dtype: tf.DType = tf.uint8,
         repeated: bool = False,
         dct_method: str = "",
+        upright: bool = False,
     ) -> None:
-        """Keeps where the picture is and what it should become.
+        """Keeps where the image is and what it should become.
 
         Args:
-            image_key: The feature with the encoded picture, "image/encoded" by default.
-            format_key: The feature with the format, "image/format" by default.
-            shape: [height, width, channels], which pictures are reshaped to; raw pixels need it.
-            channels: 0 or None (as in the picture), 1, 3 or 4.
-            dtype: Of the pixels: uint8; uint16 for all the bits of a PNG; of raw pixels, what they
-                are. Any other is a cast of uint8.
-            repeated: Whether the feature is a list of pictures, all of one size.
+            image_key: Feature with the encoded image, "image/encoded" by default.
+            format_key: Feature with the format, "image/format" by default.
+            shape: [height, width, channels], which images are reshaped to; raw pixels need it.
+            channels: 0 or None (as in the image), 1, 3 or 4.
+            dtype: Type of the pixels: uint8; uint16 for all the bits of a PNG; for raw pixels,
+                what they are. Any other is a cast of uint8.
+            repeated: Whether the feature is a list of images, all of one size.
             dct_method: For JPEG: "INTEGER_FAST", "INTEGER_ACCURATE" or "".
+            upright: Whether an image is turned as its EXIF orientation says. `slim data convert`
+                writes upright images, which need no more turning.
         """
         self._image_key = image_key or "image/encoded"
         self._format_key = format_key or "image/format"
@@ -59,6 +63,7 @@ class Image(ItemHandler):
         self._dtype = tf.as_dtype(dtype)
         self._repeated = repeated
         self._dct_method = dct_method
+        self._upright = upright
 
     def tensors_to_item(self, keys_to_tensors: Features) -> tf.Tensor:
         """Returns the pixels.
@@ -77,11 +82,11 @@ class Image(ItemHandler):
     def window_of(
         self, keys_to_tensors: Features, choose: Callable[[tf.Tensor], tf.Tensor]
     ) -> tf.Tensor:
-        """Returns a window of the picture. Of a JPEG only the window is decoded.
+        """Returns a window of the image. Of a JPEG only the window is decoded.
 
         Args:
             keys_to_tensors: As in `tensors_to_item`.
-            choose: From the shape of the picture, int32 [3], to int32 [y, x, height, width].
+            choose: From the shape of the image, int32 [3], to int32 [y, x, height, width].
 
         Returns:
             Tensor [height of the window, width of the window, channels] of `dtype`.
@@ -101,11 +106,18 @@ class Image(ItemHandler):
         contents = tf.reshape(keys_to_tensors[self._image_key], [])
         start, signature = _SIGNATURES["image/jpeg"]
         shape_of, decode_and_crop = parts
-        return tf.cond(
-            tf.equal(tf.strings.substr(contents, start, len(signature)), signature),
-            lambda: decode_and_crop(contents, choose(shape_of(contents)), channels=self._channels),
-            rare,
-        )
+
+        def part() -> tf.Tensor:
+            shape = shape_of(contents)
+            if not self._upright:
+                return decode_and_crop(contents, choose(shape), channels=self._channels)
+            how = orientation(contents)
+            shape = upright_shape(shape, how)
+            window = stored_window(choose(shape), shape, how)
+            return turned(decode_and_crop(contents, window, channels=self._channels), how)
+
+        is_jpeg = tf.equal(tf.strings.substr(contents, start, len(signature)), signature)
+        return tf.cond(is_jpeg, part, rare)
 
     def _parts_of_jpeg(self) -> tuple[Callable[..., Any], Callable[..., Any]] | None:
         """Returns what reads a JPEG's shape and what decodes a part, if the decoder has both."""
@@ -122,12 +134,17 @@ class Image(ItemHandler):
 
     def _each_decoded(self, contents: tf.Tensor, image_format: tf.Tensor) -> tf.Tensor:
         shape = self._static_shape()
-        images = tf.map_fn(
-            lambda one: self._decoded(one, image_format),
-            contents,
-            fn_output_signature=tf.TensorSpec(shape, self._dtype),
-        )
-        # A list without pictures tells no size.
+
+        def decoded() -> tf.Tensor:
+            return tf.map_fn(
+                lambda one: self._decoded(one, image_format),
+                contents,
+                fn_output_signature=tf.TensorSpec(shape, self._dtype),
+            )
+
+        # Of a list without images only the shape that is given is known; the rest is 0.
+        nothing = tf.zeros([0, *(size or 0 for size in shape)], self._dtype)
+        images = tf.cond(tf.equal(tf.size(contents), 0), lambda: nothing, decoded)
         images.set_shape([None, *shape])
         return images
 
@@ -139,6 +156,7 @@ class Image(ItemHandler):
             dtype=self._dtype,
             shape=self._shape,
             dct_method=self._dct_method,
+            upright=self._upright,
         )
         shape = self._static_shape()
         if None not in shape:
@@ -160,16 +178,20 @@ def decode_image(
     dtype: tf.DType = tf.uint8,
     shape: Sequence[int | None] | None = None,
     dct_method: str = "",
+    upright: bool = True,
 ) -> tf.Tensor:
-    """Decodes a picture of any format that a decoder is registered for.
+    """Decodes an image of any format that a decoder is registered for, and turns it upright.
 
     Args:
         contents: Scalar string.
         image_format: What it is said to be, such as "png"; used only where the bytes do not tell.
-        channels: 0 (as in the picture), 1, 3 or 4.
-        dtype: As in `Image`.
-        shape: The shape of raw pixels.
-        dct_method: As in `Image`.
+        channels: 0 (as in the image), 1, 3 or 4.
+        dtype: Type of the pixels: uint8; uint16 for all the bits of a PNG; for raw pixels, what
+            they are. Any other is a cast of uint8.
+        shape: Shape of raw pixels.
+        dct_method: For JPEG: "INTEGER_FAST", "INTEGER_ACCURATE" or "".
+        upright: Whether to turn a JPEG, PNG or WebP as its EXIF orientation says. A decoder that
+            takes `upright` does it itself; what any other decodes is turned afterwards.
 
     Returns:
         Tensor [height, width, channels].
@@ -184,14 +206,42 @@ def decode_image(
         if name.startswith("image/") and name not in (*known, _RAW)
     ]
     depth = tf.uint16 if dtype == tf.uint16 else tf.uint8
-    options = {"channels": channels, "dtype": depth, "dct_method": dct_method}
+    options = {
+        "channels": channels,
+        "dtype": depth,
+        "dct_method": dct_method,
+        "upright": upright,
+    }
     branches = [
         lambda: _decode_raw(contents, dtype, shape),
         *(_branch(name, contents, options, dtype) for name in (*known, *others)),
-        lambda: _refusal(contents, dtype, "no image of a format known here; it begins with"),
+        lambda: _refusal(contents, dtype, _unknown_format([*known, *others])),
     ]
     index = _format_index(contents, tf.convert_to_tensor(image_format), known, others)
-    return tf.switch_case(index, branches)
+    image = tf.switch_case(index, branches)
+    if not upright:
+        return image
+    # Raw pixels have no orientation, and some decoders see to it themselves.
+    done = tf.constant([True, *map(_turns, (*known, *others)), True])
+    as_it_is = tf.constant(1)
+    how = tf.cond(tf.gather(done, index), lambda: as_it_is, lambda: orientation(contents))
+    return turned(image, how)
+
+
+def _turns(name: str) -> bool:
+    """Returns whether a decoder takes `upright`, and so turns images itself."""
+    try:
+        return "upright" in inspect.signature(registry.lookup("decoder", name)).parameters
+    except SlimError:
+        return True  # there is no image then
+
+
+def _unknown_format(known: Sequence[str]) -> str:
+    formats = ", ".join(sorted(name.removeprefix("image/").upper() for name in known))
+    return (
+        f"not a readable image: its format is not one of {formats}. Convert it to one of these, or "
+        "leave it out with skip_corrupt (--skip-corrupt); it begins with"
+    )
 
 
 def _format_index(
@@ -217,7 +267,7 @@ def _branch(
     try:
         decoder = registry.lookup("decoder", name)
     except SlimError as error:
-        # Only a picture of this format needs the decoder; the others can still be read.
+        # Only an image of this format needs the decoder; the others can still be read.
         trouble = f"{error}; given"
         return lambda: _refusal(contents, dtype, trouble)
     accepted = _accepted(decoder, options)
@@ -254,7 +304,7 @@ def _refusal(contents: tf.Tensor, dtype: tf.DType, reason: str) -> tf.Tensor:
 
 
 def format_of(contents: bytes) -> str | None:
-    """Returns the format that the bytes of a picture begin like, such as "png", if it is known."""
+    """Returns the format that the bytes of an image begin like, such as "png", if it is known."""
     for name, (start, signature) in _SIGNATURES.items():
         if contents[start : start + len(signature)] == signature:
             return name.removeprefix("image/")

@@ -41,7 +41,7 @@ class ItemHandlerCallback(ItemHandler):
         """Keeps the function.
 
         Args:
-            keys: The features that it wants.
+            keys: Features that the function needs.
             func: From a dict of tensors by key to the item.
         """
         super().__init__(keys)
@@ -63,7 +63,7 @@ class BackupHandler(ItemHandler):
             backup: Asked where the item of `handler` has no elements; same dtype.
 
         Raises:
-            InputError: One of them is no handler.
+            InputError: One of them is not an item handler.
         """
         for given in (handler, backup):
             if not isinstance(given, ItemHandler):
@@ -96,9 +96,9 @@ class Tensor(ItemHandler):
 
         Args:
             tensor_key: The feature with the values.
-            shape_keys: A feature with the whole shape, or one feature a dimension.
+            shape_keys: A feature with the whole shape, or one feature per dimension.
             shape: The shape, instead of `shape_keys`.
-            default_value: What fills a sparse feature where it has no value.
+            default_value: Value that fills a sparse feature where it has none.
 
         Raises:
             InputError: Both `shape_keys` and `shape` are given.
@@ -176,7 +176,7 @@ class SparseTensor(ItemHandler):
             shape_key: The feature with the dense shape.
             shape: The dense shape, instead; by default that of the indices' feature.
             densify: Whether the item is dense.
-            default_value: What a dense item has where there is no value.
+            default_value: Value of a dense item where there is none.
         """
         self._indices_key = indices_key or "indices"
         self._values_key = values_key or "values"

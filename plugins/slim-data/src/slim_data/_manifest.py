@@ -7,9 +7,13 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from slimcore.errors import DataError
+from slimcore.files import replacing
+from slimcore.text import shown
+
+_T = TypeVar("_T")
 
 FILE_NAME = "manifest.json"
 FORMAT = "slim-data 1"
@@ -46,12 +50,12 @@ class Manifest:
     """What is in a folder of TFRecords.
 
     Attributes:
-        name: Of the dataset.
+        name: Name of the dataset.
         plan: Identifies the source and how it was converted.
         classes: Names of the classes, by label.
-        shape: Of every image, or None where they differ.
-        image_format: Of every image, or "" where they differ.
-        splits: By name.
+        shape: Shape of every image, or None where they differ.
+        image_format: Format of every image, or "" where they differ.
+        splits: Splits by name.
     """
 
     name: str
@@ -68,22 +72,16 @@ class Manifest:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Writes a text file beside its place, and renames it.
+    """Replaces a text file.
 
     Raises:
         DataError: It cannot be written.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with open(beside, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
+        with replacing(path) as beside:
+            beside.write_bytes(text.encode())  # line ends stay what they are
     except OSError as error:
         raise DataError(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def read(folder: str | Path) -> Manifest | None:
@@ -100,21 +98,42 @@ def read(folder: str | Path) -> Manifest | None:
         if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
             return None
         return _manifest(values)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(
-            f"{path} is no manifest that can be read ({type(error).__name__}: {error}); "
+            f"{path} is not a readable manifest ({type(error).__name__}: {shown(error)[:200]}); "
             "convert the dataset again with slim data convert"
         ) from error
 
 
 def _manifest(values: dict[str, Any]) -> Manifest:
-    splits = {
-        name: Split(tuple(Shard(**shard) for shard in split["shards"]), tuple(split["counts"]))
-        for name, split in values.pop("splits").items()
-    }
+    splits = {name: _split(split) for name, split in values.pop("splits").items()}
     shape = values.pop("shape")
-    classes = tuple(values.pop("classes"))
-    return Manifest(**values, classes=classes, shape=tuple(shape) if shape else None, splits=splits)
+    classes = tuple(_of_type(str, name) for name in values.pop("classes"))
+    if shape is not None:
+        height, width, channels = (_of_type(int, size) for size in shape)
+        shape = height, width, channels
+    texts = {key: _of_type(str, values.pop(key)) for key in ("name", "plan", "image_format")}
+    return Manifest(**values, **texts, classes=classes, shape=shape, splits=splits)
+
+
+def _split(values: dict[str, Any]) -> Split:
+    shards = tuple(Shard(**shard) for shard in values["shards"])
+    for shard in shards:
+        for value in (shard.file, shard.sha256):
+            _of_type(str, value)
+        if os.path.basename(shard.file) != shard.file or not shard.file or "\0" in shard.file:
+            raise ValueError(f"{shard.file!r} is not the name of a file in the same folder")
+        for count in (shard.examples, shard.bytes):
+            _of_type(int, count)
+    return Split(shards, tuple(_of_type(int, count) for count in values["counts"]))
+
+
+def _of_type(kind: type[_T], value: Any) -> _T:
+    if type(value) is not kind or (isinstance(value, int) and value < 0):
+        raise TypeError(f"{value!r} is not of the type {kind.__name__}, or is negative")
+    return value
 
 
 def check(files: Sequence[str], limit: int | None = CHECKED_BYTES) -> None:

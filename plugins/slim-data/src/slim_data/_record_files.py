@@ -1,5 +1,6 @@
 """The files of a dataset: found, checked for what is missing, and read record by record."""
 
+import fnmatch
 import functools
 import os
 import re
@@ -11,8 +12,9 @@ import tensorflow as tf
 
 from slim_data.dataset import Dataset
 from slimcore.errors import DataError, InputError
+from slimcore.text import shown
 
-_SHARD = re.compile(r"^(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})(?P<end>.*)$")
+_SHARD = re.compile(r"^(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})(?P<end>.*)$", re.DOTALL)
 
 
 def find_files(data_sources: str | Sequence[str], what: str = "dataset") -> list[str]:
@@ -40,7 +42,12 @@ def find_files(data_sources: str | Sequence[str], what: str = "dataset") -> list
 
 
 def _matches(pattern: str) -> list[str]:
+    folder, name = os.path.split(pattern)
     try:
+        # A folder may be called like a pattern, too.
+        if any(c in folder for c in "*?[\\") and tf.io.gfile.isdir(folder):
+            names = fnmatch.filter(tf.io.gfile.listdir(folder), name)
+            return sorted(os.path.join(folder, found) for found in names)
         return sorted(tf.io.gfile.glob(pattern))
     except tf.errors.NotFoundError:
         return []
@@ -52,7 +59,7 @@ def _what_is_there(pattern: str) -> str:
         return ""
     if not Path(folder).is_dir():
         return f": there is no folder {folder}"
-    names = sorted(p.name for p in Path(folder).iterdir())
+    names = sorted(shown(p.name) for p in Path(folder).iterdir())
     return f". In {folder}: {', '.join(names[:5]) or 'nothing'}{', …' if names[5:] else ''}"
 
 
@@ -86,7 +93,8 @@ def record_dataset(dataset: Dataset, files: tf.Tensor) -> tf.data.Dataset:
     reader = dataset.reader
     options: dict[str, Any] = {}
     if isinstance(reader, functools.partial):
-        reader, options = reader.func, dict(reader.keywords)
+        partial: functools.partial[Any] = reader
+        reader, options = partial.func, dict(partial.keywords)
     if reader in (v1.TFRecordReader, tf.data.TFRecordDataset):
         compression = options.get("compression_type") or _compression(options.get("options"))
         return tf.data.TFRecordDataset(files, compression)

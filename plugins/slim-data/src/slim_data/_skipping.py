@@ -1,4 +1,4 @@
-"""Leaves out records that cannot be read, up to a limit, and says which.
+"""Leaves out unreadable records, up to a limit, and says which.
 
 Everything here happens in the pipeline's own graph, so that nothing but the bad record is lost:
 the intact records behind a corrupt one are read, and the order of the others stays as it is. It
@@ -6,6 +6,7 @@ costs a second reading of the files, and a small pipeline around each example to
 a pipeline that leaves nothing out does without.
 """
 
+import bisect
 import struct
 import sys
 import tempfile
@@ -16,14 +17,16 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from slim_data._error_context import BAD_DATA
 from slim_data._record_files import is_plain_tfrecord, record_dataset
 from slim_data.dataset import Dataset
+from slimcore.data_errors import BAD_DATA
 
 Element = dict[str, tf.Tensor]  # record, path, number, and whether the record is intact
 
 # The frame of a record: length, CRC of the length, the data, CRC of the data.
 _HEAD, _TAIL = 12, 4
+
+_PIECE = 2**18  # bytes that are tried at a time
 
 
 def records_with_origin(dataset: Dataset, path: tf.Tensor) -> tf.data.Dataset:
@@ -58,8 +61,8 @@ def leave_out(
     """Makes examples of records, without those that cannot be read.
 
     Args:
-        stream: Of pairs, a number and an element as `records_with_origin` gives it.
-        example: From that number and a record to an example; fails on a bad record.
+        stream: Dataset of pairs, a number and an element as `records_with_origin` gives it.
+        example: Function from that number and a record to an example; it fails on a bad record.
         limit: How many different records may be left out; one more is an error.
         num_parallel_calls: Examples made at a time.
     """
@@ -100,7 +103,9 @@ def _noted(bad: tf.Tensor, place: tf.Tensor, limit: int) -> tf.Tensor:
     reason = f"more than {limit} records cannot be read; the last was"
     with tf.control_dependencies([tf.debugging.Assert(tf.size(bad) <= limit, [reason, place])]):
         number = tf.strings.as_string(tf.size(bad))
-    parts = ["slim: left out ", place, ", which cannot be read (", number, f" of at most {limit})"]
+    # A name may hold what a terminal would obey.
+    shown = tf.strings.regex_replace(place, r"[\pC\x{2028}\x{2029}]", "?")
+    parts = ["slim: left out ", shown, ", which cannot be read (", number, f" of at most {limit})"]
     with tf.control_dependencies([tf.print(tf.strings.join(parts), output_stream=sys.stderr)]):
         return tf.identity(bad)
 
@@ -119,26 +124,32 @@ def _salvaged(path: Any) -> tuple[bool, np.ndarray, np.ndarray]:
         Whether there is no fault, in which case the rest is empty; the records; and for each
         whether it is intact. A torn end of the file counts as one record.
     """
-    path = np.asarray(path).item()
+    path = np.asarray(path, object).item()
     starts, end = _frames(path)
     torn = end < tf.io.gfile.stat(path).length
     if not torn and _is_readable(path):
         return True, np.array([], object), np.array([], bool)
     records = _read_intact(path)
     intact = [True] * len(records)
-    with tempfile.TemporaryDirectory() as folder:
-        rest = Path(folder, "rest")
-        while len(records) < len(starts):
-            records, intact = [*records, b""], [*intact, False]
-            if len(records) < len(starts):
-                with tf.io.gfile.GFile(path, "rb") as file:
-                    file.seek(starts[len(records)])
-                    rest.write_bytes(file.read(end - starts[len(records)]))
-                more = _read_intact(str(rest))
-                records, intact = [*records, *more], [*intact, *[True] * len(more)]
+    edges = [*starts, end]
+    with tempfile.TemporaryDirectory() as folder, tf.io.gfile.GFile(path, "rb") as file:
+        part = Path(folder, "part")
+        # TensorFlow reads nothing behind a fault. So what follows is copied and tried piece by
+        # piece: not the whole rest again for every fault.
+        while (first := len(records)) < len(starts):
+            last = max(bisect.bisect_right(edges, starts[first] + _PIECE) - 1, first + 1)
+            file.seek(starts[first])
+            part.write_bytes(file.read(edges[last] - starts[first]))
+            found = _read_intact(str(part))
+            records += found
+            intact += [True] * len(found)
+            if len(records) < last:
+                records.append(b"")
+                intact.append(False)
     if torn:
-        records, intact = [*records, b""], [*intact, False]
-    return False, np.array(records, object), np.array(intact, bool)
+        records.append(b"")
+        intact.append(False)
+    return False, np.array([*records, b""], object)[:-1], np.array(intact, bool)
 
 
 def _is_readable(path: bytes) -> bool:

@@ -18,7 +18,7 @@ class DataDecoder(abc.ABC):
             items: Names among `list_items()`.
 
         Returns:
-            One tensor an item, in that order.
+            One tensor per item, in that order.
         """
 
     @abc.abstractmethod

@@ -13,7 +13,7 @@ class DataProvider:
         """Keeps the tensors.
 
         Args:
-            items_to_tensors: Tensors by item.
+            items_to_tensors: Tensors by name of the item.
             num_samples: Number of examples that they run through, if known.
         """
         self._items_to_tensors = dict(items_to_tensors)

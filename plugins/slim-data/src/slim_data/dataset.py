@@ -22,12 +22,12 @@ class Dataset:
 
         Args:
             data_sources: Paths or glob patterns of the files.
-            reader: What cuts a file into examples: `tf.compat.v1.TFRecordReader`,
+            reader: Reader that cuts a file into examples: `tf.compat.v1.TFRecordReader`,
                 `TextLineReader`, `WholeFileReader` or `IdentityReader` (the path is the example).
-            decoder: Turns one example into items.
+            decoder: Decoder that turns one example into items.
             num_samples: Number of examples, or None where it is not known.
-            items_to_descriptions: What each item is, for people.
-            **kwargs: More facts, such as `num_classes` and `labels_to_names`.
+            items_to_descriptions: Description of each item, for people.
+            **kwargs: Further facts, such as `num_classes` and `labels_to_names`.
         """
         self.data_sources = data_sources
         self.reader = reader

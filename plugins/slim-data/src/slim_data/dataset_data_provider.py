@@ -35,16 +35,16 @@ class DatasetDataProvider(DataProvider):
 
         Args:
             dataset: What to read.
-            num_readers: Files read at a time.
+            num_readers: Number of files read at a time.
             reader_kwargs: Passed to the dataset's reader.
             shuffle: Whether files and examples are shuffled.
             num_epochs: How often each file is read; for ever by default. The count is a local
                 variable, to be initialized.
-            common_queue_capacity: Most examples in the queue that the readers share.
-            common_queue_min: Fewest examples left in it after taking one, for a good shuffle.
-            record_key: The item with the file and place of the example.
-            seed: Of the shuffling.
-            scope: Name scope of the ops.
+            common_queue_capacity: Largest number of examples in the queue that the readers share.
+            common_queue_min: Smallest number of examples that stay in it, for a good shuffle.
+            record_key: Name of the item with the file and place of the example.
+            seed: Seed for shuffling.
+            scope: Name scope for the ops.
 
         Raises:
             InputError: `record_key` is an item of the dataset.

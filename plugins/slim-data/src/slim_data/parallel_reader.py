@@ -12,7 +12,7 @@ from slimcore.errors import InputError, RunError
 v1 = tf.compat.v1
 
 
-class ParallelReader(v1.ReaderBase):
+class ParallelReader(tf.compat.v1.ReaderBase):
     """Several readers that fill one queue with keys and records."""
 
     def __init__(
@@ -25,10 +25,10 @@ class ParallelReader(v1.ReaderBase):
         """Makes the readers.
 
         Args:
-            reader_class: Such as `tf.compat.v1.TFRecordReader`.
-            common_queue: Of pairs of scalar strings, a key and a record; `read_up_to` wants the
-                shapes to be given.
-            num_readers: How many.
+            reader_class: Class of the readers, such as `tf.compat.v1.TFRecordReader`.
+            common_queue: Queue of pairs of scalar strings, a key and a record. `read_up_to` needs
+                one whose shapes are given.
+            num_readers: Number of readers.
             reader_kwargs: Passed to `reader_class`.
 
         Raises:
@@ -59,8 +59,8 @@ class ParallelReader(v1.ReaderBase):
         """Takes one record; a queue runner makes the readers fill the common queue.
 
         Args:
-            queue: Queue of the paths to read.
-            name: Of the op.
+            queue: Queue of paths to read.
+            name: Name of the op.
 
         Returns:
             Key (the file and the place in it) and record, scalar strings.
@@ -74,9 +74,9 @@ class ParallelReader(v1.ReaderBase):
         """Takes several records; near the end of the files there may be fewer.
 
         Args:
-            queue: Queue of the paths to read.
+            queue: Queue of paths to read.
             num_records: How many at most.
-            name: Of the op.
+            name: Name of the op.
 
         Returns:
             Keys and records, strings [up to num_records].
@@ -117,16 +117,16 @@ def parallel_read(
 
     Args:
         data_sources: Paths or glob patterns.
-        reader_class: Such as `tf.compat.v1.TFRecordReader`.
+        reader_class: Class of the readers, such as `tf.compat.v1.TFRecordReader`.
         num_epochs: How often each file is read; for ever by default. The count is a local
             variable, to be initialized.
-        num_readers: Files read at a time.
+        num_readers: Number of files read at a time.
         reader_kwargs: Passed to `reader_class`.
         shuffle: Whether files and records are shuffled.
-        dtypes: Of key and record, strings by default.
-        capacity: Most records in the common queue.
-        min_after_dequeue: Fewest records left in it after taking one, for a good shuffle.
-        seed: Of the shuffling.
+        dtypes: Types of key and record, strings by default.
+        capacity: Largest number of records in the common queue.
+        min_after_dequeue: Smallest number of records that stay in it, for a good shuffle.
+        seed: Seed for shuffling.
         scope: Name scope of the ops, "parallel_read" by default.
 
     Returns:
@@ -142,7 +142,8 @@ def parallel_read(
         paths = v1.train.string_input_producer(
             files, num_epochs=num_epochs, shuffle=shuffle, seed=seed, name="filenames"
         )
-        dtypes, shapes = list(dtypes or (tf.string, tf.string)), [[], []]
+        dtypes = list(dtypes or (tf.string, tf.string))
+        shapes: list[list[int]] = [[], []]
         if shuffle:
             queue = tf.queue.RandomShuffleQueue(
                 capacity, min_after_dequeue, dtypes, shapes, seed=seed, name="common_queue"
@@ -166,7 +167,7 @@ def single_pass_read(
 
     Args:
         data_sources: Paths or glob patterns.
-        reader_class: Such as `tf.compat.v1.TFRecordReader`.
+        reader_class: Class of the readers, such as `tf.compat.v1.TFRecordReader`.
         reader_kwargs: Passed to `reader_class`.
         scope: Name scope of the ops, "single_pass_read" by default.
 

@@ -21,9 +21,9 @@ def prefetch_queue(
 
     Args:
         tensors: A list or a dict of tensors, such as a batch.
-        capacity: How many to hold ready.
-        num_threads: Threads that make them.
-        dynamic_pad: Whether dimensions that are not known may differ from one element to the next.
+        capacity: Number of elements to hold ready.
+        num_threads: Number of threads that make them.
+        dynamic_pad: Whether unknown dimensions may differ from one element to the next.
         shared_name: Name under which sessions share the queue.
         name: Name scope of the ops, "prefetch_queue" by default.
 

@@ -78,7 +78,7 @@ class TFExampleDecoder(DataDecoder):
             What the handler of each item makes, in that order.
 
         Raises:
-            InputError: There is no such item, or its handler wants a key that is not parsed.
+            InputError: There is no such item, or its handler needs a key that is not parsed.
         """
         return self.items_from(self.parse(serialized_example, items), items)
 
@@ -105,7 +105,7 @@ class TFExampleDecoder(DataDecoder):
         """Returns those of the parsed features that an item is made from.
 
         Raises:
-            InputError: There is no such item, or its handler wants a key that is not parsed.
+            InputError: There is no such item, or its handler needs a key that is not parsed.
         """
         return _features_of(_handler(self._items_to_handlers, item), item, features)
 
@@ -170,12 +170,12 @@ class TFSequenceExampleDecoder(DataDecoder):
 
 
 def _intact(serialized: tf.Tensor, field: str) -> tf.Tensor:
-    """Refuses what is no example: on some that are none, TensorFlow's quick parser crashes.
+    """Refuses what is not an example: on some input TensorFlow's quick parser crashes.
 
     Args:
         serialized: Strings, Examples or SequenceExamples. The former are a case of the latter, with
             a `context` that they call `features`.
-        field: Of a SequenceExample; it is copied, and had better be small.
+        field: Name of a small field of a SequenceExample; it is copied.
     """
     message_type = "tensorflow.SequenceExample"
     counts, _ = tf.io.decode_proto(serialized, message_type, [field], [tf.string], sanitize=True)
@@ -208,7 +208,7 @@ def _features_of(handler: ItemHandler, item: str, features: Features) -> Feature
     for key in handler.keys:
         if key not in features:
             raise InputError(
-                f"the handler of item {item!r} wants the feature {key!r}, which is not parsed. "
+                f"the handler of item {item!r} needs the feature {key!r}, which is not parsed. "
                 f"Close: {nearest(key, features)}. Add it to keys_to_features"
             )
     return {key: features[key] for key in handler.keys}

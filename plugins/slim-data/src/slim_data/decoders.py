@@ -1,14 +1,23 @@
-"""Decoders of images, and the choice among them by what the bytes are.
+"""Decoders of images: JPEG, PNG, GIF, BMP, WebP and raw pixels.
 
 Each decoder refuses an image larger than the pixel limit by its header, before any memory is
-taken for it. The limit is 2**27 pixels, or what SLIM_MAX_PIXELS says.
+taken for it. The limit is 2**27 pixels, or what SLIM_MAX_PIXELS says. Of an animation only the
+first frame is decoded.
 """
 
 import io
 import os
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
+
+from slim_data._first_frame import (
+    first_frame_of_gif,
+    first_frame_of_webp,
+    is_animated_webp,
+    size_of_webp,
+)
 
 
 def max_pixels() -> int:
@@ -45,8 +54,12 @@ def decode_jpeg(contents: tf.Tensor, channels: int = 0, dct_method: str = "") ->
         uint8 tensor [height, width, channels].
     """
     shape = tf.io.extract_jpeg_shape(contents)
-    with tf.control_dependencies([_check_size("JPEG", shape[1::-1])]):
+
+    def decode(channels: int) -> tf.Tensor:
         return tf.io.decode_jpeg(contents, channels=channels, dct_method=dct_method)
+
+    with tf.control_dependencies([_check_size("JPEG", shape[1::-1])]):
+        return _grey_through_colour(decode, shape, channels)
 
 
 def decode_and_crop_jpeg(contents: tf.Tensor, window: tf.Tensor, channels: int = 0) -> tf.Tensor:
@@ -67,20 +80,38 @@ def decode_and_crop_jpeg(contents: tf.Tensor, window: tf.Tensor, channels: int =
     y, x, height, width = tf.unstack(window, 4)
     left = tf.maximum(x - 2, 0) // 16 * 16
     right = tf.minimum(x + width + 2, shape[1])
-    with tf.control_dependencies([_check_size("JPEG", shape[1::-1])]):
+
+    def decode(channels: int) -> tf.Tensor:
         around = tf.stack([y, left, height, right - left])
-        part = tf.io.decode_and_crop_jpeg(contents, around, channels=channels)
+        return tf.io.decode_and_crop_jpeg(contents, around, channels=channels)
+
+    with tf.control_dependencies([_check_size("JPEG", shape[1::-1])]):
+        part = _grey_through_colour(decode, shape, channels)
     return tf.slice(part, tf.stack([0, x - left, 0]), tf.stack([-1, width, -1]))
+
+
+def _grey_through_colour(
+    decode: Callable[[int], tf.Tensor], shape: tf.Tensor, channels: int
+) -> tf.Tensor:
+    """Decodes to a number of channels; libjpeg makes no grey of CMYK, which has four."""
+    if channels != 1:
+        return decode(channels)
+    return tf.cond(
+        tf.equal(shape[2], 4),
+        lambda: tf.image.rgb_to_grayscale(decode(3)),
+        lambda: decode(1),
+    )
 
 
 # Callers that want a part of a JPEG look for these on whatever decoder is preferred, so that
 # another distribution's decoder is never passed by.
-decode_jpeg.decode_and_crop = decode_and_crop_jpeg
-decode_jpeg.extract_shape = tf.io.extract_jpeg_shape
+vars(decode_jpeg).update(
+    decode_and_crop=decode_and_crop_jpeg, extract_shape=tf.io.extract_jpeg_shape
+)
 
 
 def decode_gif(contents: tf.Tensor, channels: int = 0) -> tf.Tensor:
-    """Decodes the first frame of a GIF.
+    """Decodes the first frame of a GIF, and no other.
 
     Args:
         contents: Scalar string.
@@ -90,9 +121,11 @@ def decode_gif(contents: tf.Tensor, channels: int = 0) -> tf.Tensor:
         uint8 tensor [height, width, channels].
     """
     # GIF89a, section 18: logical screen width and height from byte 6.
-    size = _header_numbers(contents, 6, 10, tf.uint16)
-    with tf.control_dependencies([_check_size("GIF", size)]):
-        return _with_channels(tf.io.decode_gif(contents)[0], channels)
+    screen = _header_numbers(contents, 6, 10, tf.uint16)
+    first, size = first_frame_of_gif(contents)
+    checks = [_check_size("GIF", screen), _check_size("first frame of the GIF", size)]
+    with tf.control_dependencies(checks):
+        return _with_channels(tf.io.decode_gif(first)[0], channels)
 
 
 def decode_bmp(contents: tf.Tensor, channels: int = 0) -> tf.Tensor:
@@ -113,7 +146,9 @@ def decode_bmp(contents: tf.Tensor, channels: int = 0) -> tf.Tensor:
 
 
 def decode_webp(contents: tf.Tensor, channels: int = 0) -> tf.Tensor:
-    """Decodes the first frame of a WebP, with TensorFlow where it can and with Pillow otherwise.
+    """Decodes a WebP, or the first frame of an animated one, black where it covers no canvas.
+
+    It is done by TensorFlow from 2.20 on, and by Pillow before.
 
     Args:
         contents: Scalar string.
@@ -122,15 +157,39 @@ def decode_webp(contents: tf.Tensor, channels: int = 0) -> tf.Tensor:
     Returns:
         uint8 tensor [height, width, channels].
     """
-    # Both libraries read the header first, and the format ends at 16383 x 16383 pixels, so the
-    # limit is checked on what Pillow finds, and by the format itself in TensorFlow.
-    if hasattr(tf.io, "decode_webp"):
-        wanted = 4 if channels == 4 else 3
-        frames = tf.io.decode_webp(contents, channels=wanted)
-        return _with_channels(frames[0], channels)
-    image = tf.numpy_function(_decode_with_pillow, [contents, channels == 4], tf.uint8)
-    image.set_shape([None, None, 4 if channels == 4 else 3])
+    size = size_of_webp(contents)
+    depth = 4 if channels == 4 else 3
+
+    def still() -> tf.Tensor:
+        return _decode_still_webp(contents, depth)
+
+    def animated() -> tf.Tensor:
+        frame, place = first_frame_of_webp(contents)
+        outside = tf.debugging.Assert(
+            tf.reduce_all(place[:2] + place[2:] <= size),
+            ["the first frame of the WebP lies outside of its canvas: x, y, width, height", place],
+        )
+        with tf.control_dependencies([outside]):
+            image = _decode_still_webp(frame, depth)
+        x, y = tf.unstack(tf.cast(place[:2], tf.int32))
+        width, height = tf.unstack(tf.cast(size, tf.int32))
+        return tf.image.pad_to_bounding_box(image, y, x, height, width)
+
+    with tf.control_dependencies([_check_size("WebP", size)]):
+        image = tf.cond(is_animated_webp(contents), animated, still)
+    image.set_shape([None, None, depth])
     return _with_channels(image, channels)
+
+
+def _decode_still_webp(contents: tf.Tensor, depth: int) -> tf.Tensor:
+    if hasattr(tf.io, "decode_webp"):
+        # TensorFlow refuses to add or to leave out the transparency.
+        image = tf.io.decode_webp(contents)[0][..., :depth]
+        missing = depth - tf.shape(image)[2]
+        return tf.pad(image, [[0, 0], [0, 0], [0, missing]], constant_values=255)
+    image = tf.numpy_function(_decode_with_pillow, [contents, depth == 4], tf.uint8)
+    image.set_shape([None, None, depth])
+    return image
 
 
 def decode_raw(contents: tf.Tensor, dtype: tf.DType = tf.uint8) -> tf.Tensor:
@@ -154,11 +213,9 @@ def _decode_with_pillow(contents: bytes, alpha: bool) -> Any:
     data = np.asarray(contents, object).item()
     try:
         with Image.open(io.BytesIO(data)) as image:
-            if image.width * image.height > max_pixels():
-                raise ValueError(f"{_too_large('WebP')} {image.width} x {image.height}")
             return np.asarray(image.convert("RGBA" if alpha else "RGB"))
     except OSError as error:
-        raise tf.errors.InvalidArgumentError(None, None, f"no WebP image: {error}") from error
+        raise tf.errors.InvalidArgumentError(None, None, f"not a readable WebP: {error}") from error
 
 
 def _with_channels(image: tf.Tensor, channels: int) -> tf.Tensor:

@@ -4,11 +4,12 @@ Each function describes one split of a dataset in research/slim's layout. Its ar
 
     split_name: Such as "train"; an unknown one is an InputError that lists them.
     dataset_dir: The folder with the TFRecords and labels.txt.
-    file_pattern: Of the files of a split, with `%s` for its name, where they are called otherwise.
-    reader: What cuts a file into examples, `tf.compat.v1.TFRecordReader` by default.
+    file_pattern: Pattern for the files of a split, with `%s` for its name, if not the usual one.
+    reader: Reader that cuts a file into examples, `tf.compat.v1.TFRecordReader` by default.
 """
 
 import functools
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import tensorflow as tf
 
 import slim_data._manifest as manifests
 from slim_data._boxes import BoundingBox
+from slim_data._image_folder import image_folder as image_folder
 from slim_data._item_handlers import Tensor
 from slim_data._tfrecord_layout import (
     Layout,
@@ -236,13 +238,14 @@ def converted(
     pattern = file_pattern and file_pattern.replace("%s", split_name)
     files = [pattern] if pattern else [shard.file for shard in split.shards]
     return Dataset(
-        data_sources=[str(Path(folder) / name) for name in files],
+        data_sources=[os.path.join(folder, name) for name in files],
         reader=reader or tf.compat.v1.TFRecordReader,
         decoder=image_decoder(manifest.shape, manifest.image_format),
         num_samples=split.examples,
-        items_to_descriptions={"image": "The picture.", "label": "Its class."},
+        items_to_descriptions={"image": "The image.", "label": "Its class."},
         num_classes=len(manifest.classes),
-        labels_to_names=read_labels(folder) or dict(enumerate(manifest.classes)),
+        labels_to_names=read_labels(folder, len(manifest.classes))
+        or dict(enumerate(manifest.classes)),
         name=manifest.name,
         split=split_name,
     )

@@ -1,10 +1,11 @@
 """Makes images ready for a network: `preprocess(image, height, width, is_training, seed=None)`.
 
 The families are those of research/slim. Each is a window to cut out and what is done to it then,
-apart, so that a pipeline can decode nothing but the window of a JPEG. Chance comes from `seed`
+apart, so that a pipeline can decode nothing but the window of a JPEG. Randomness comes from `seed`
 alone: the same image and seed give the same result.
 """
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -39,10 +40,10 @@ class Preprocessing:
 
         Args:
             image: uint8 tensor [h, w, channels].
-            height: Wanted, in pixels.
-            width: Wanted, in pixels.
-            is_training: Whether chance takes part.
-            seed: int tensor [2] that decides it; drawn anew by default.
+            height: Height of the result, in pixels.
+            width: Width of the result, in pixels.
+            is_training: Whether to distort at random.
+            seed: int tensor [2] that decides the distortions; drawn anew by default.
 
         Returns:
             float32 tensor [height, width, channels].
@@ -192,7 +193,7 @@ def _recoloured(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         return changed
 
     chosen = tf.random.stateless_uniform([], order, 0, len(orders), dtype=tf.int32)
-    return tf.switch_case(chosen, [lambda o=o: applied(o) for o in orders])
+    return tf.switch_case(chosen, [functools.partial(applied, order) for order in orders])
 
 
 inception = Preprocessing(_inception_window, _inception)

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,14 +10,13 @@ import tensorflow as tf
 
 import slim_data._manifest as manifest
 import slimcore.registry as registry
-from slim_data._error_context import Scan, explained, reason
+from slim_data._error_context import Scan, reason
 from slim_data._example_pipeline import ExampleFunction, Preprocess
 from slim_data._record_files import find_files, record_dataset
 from slim_data._skipping import leave_out, records_with_origin
 from slim_data.dataset import Dataset
+from slimcore.data_errors import BAD_DATA, explain_by, explained
 from slimcore.errors import DataError, InputError
-
-__all__ = ["get_dataset", "load"]
 
 FILES_AT_A_TIME = 16
 BATCHES_AT_A_TIME = 2  # that the last examples of one may not leave threads without work
@@ -29,9 +28,9 @@ def get_dataset(
     """Returns the description of one split of a dataset.
 
     Args:
-        name: Of a registered dataset. A `Dataset` is returned as it is.
-        split: Such as "train".
-        dataset_dir: The folder with its files; not needed where they are bundled.
+        name: Name of a registered dataset. A `Dataset` is returned as it is.
+        split: Name of the split, such as "train".
+        dataset_dir: Folder with the dataset's files; not needed for bundled ones.
         **kwargs: Passed to the dataset's function, such as `file_pattern`.
     """
     if isinstance(name, Dataset):
@@ -61,42 +60,43 @@ def load(
 ) -> tf.data.Dataset:
     """Reads, decodes, preprocesses and batches the examples of a dataset.
 
-    Files are read in turns. Shuffling, and the chance in preprocessing, follow from `seed`
-    alone, so that the same call gives the same batches. A file, record or image that cannot be
-    read ends the iteration with a DataError that names it.
+    Files are read in turns. Shuffling, and the randomness of preprocessing, follow from `seed`
+    alone, so that the same call gives the same batches. Iterate with `slim.data.iterate`, and a
+    file, record or image that cannot be read raises a DataError that names it; a plain `for` over
+    the dataset raises TensorFlow's own error, which does not know the file.
 
     Args:
         dataset: A registered name, or a `Dataset`.
-        split: Such as "train"; of a name.
-        batch_size: Examples in a batch.
-        dataset_dir: Of a name, the folder with the files.
+        split: Name of the split, such as "train"; unused if `dataset` is a `Dataset`.
+        batch_size: Number of examples in a batch.
+        dataset_dir: Folder with the files; unused if `dataset` is a `Dataset`.
         preprocessing: A registered name, or a function
             `(image, height, width, is_training, seed=None)`; by default images are only
-            turned to float32.
-        image_size: In pixels, one number or (height, width); by default that of the dataset's
+            converted to float32.
+        image_size: Size in pixels, one number or (height, width); by default that of the dataset's
             images, where they all have the same.
         is_training: Whether preprocessing distorts; also the default of `shuffle`, `repeat` and
             `drop_remainder`.
         items: Items of an example to yield; by default "image" and "label", or else all.
-        shuffle: Whether to shuffle, among how many examples (2,048 for True).
+        shuffle: Whether to shuffle, or the size of the shuffle buffer (2,048 examples for True).
         seed: Decides the order and the distortions; drawn anew by default.
         repeat: How many times to go through the split; True for ever.
         drop_remainder: Whether a last batch with fewer examples is dropped.
         cache: True keeps what is read in memory, a path keeps it in files: encoded examples in
             training, preprocessed ones otherwise.
-        shard: (index, count): takes every `count`-th file from `index` on, or every example if
-            there are fewer files than that.
-        skip_batches: Begins after so many batches, without decoding them: to resume a run.
-        skip_corrupt: How many records that cannot be read are left out before it is an error.
-        num_parallel_calls: Examples decoded at a time.
+        shard: (index, count): takes every `count`-th file from `index` on, or every `count`-th
+            example if there are fewer files than that.
+        skip_batches: Number of batches to skip, without decoding them, to resume a run.
+        skip_corrupt: How many unreadable records may be left out before it is an error.
+        num_parallel_calls: How many examples are decoded at a time.
 
     Returns:
         Dataset of dicts: "image" float32 [batch, height, width, channels], "label" int64 [batch],
         and so on by item.
 
     Raises:
-        DataError: A file is missing; or, when iterated over, something cannot be read.
-        InputError: An argument does not fit.
+        DataError: A file is missing, or is not the one that its manifest describes.
+        InputError: An argument has an unsupported value.
     """
     _check_at_least(0, shuffle=shuffle, skip_batches=skip_batches, skip_corrupt=skip_corrupt)
     _check_at_least(1, batch_size=batch_size)
@@ -137,8 +137,37 @@ def load(
     stream = stream.prefetch(BATCHES_AT_A_TIME)
     stream = stream.with_options(_options())
     if skip_corrupt:
-        return explained(stream, lambda error: DataError(reason(error)))
-    return explained(stream, Scan(dataset, files, example).explain)
+        explain_by(stream, lambda error: DataError(reason(error)))
+    else:
+        explain_by(stream, Scan(dataset, files, example).explain)
+    return stream
+
+
+def iterate(dataset: tf.data.Dataset) -> Iterator[Any]:
+    """Iterates over a dataset, and names the file and the record where it cannot be read.
+
+        for batch in slim.data.iterate(slim.data.load("digits", "train")):
+            ...
+
+    Args:
+        dataset: What `load` returned, or a dataset made from it and given an explanation with
+            `slimcore.data_errors.explain_by`.
+
+    Yields:
+        Its elements, in eager mode.
+
+    Raises:
+        DataError: A file, record or image cannot be read.
+    """
+    iterator = iter(dataset)
+    while True:
+        try:
+            element = next(iterator)
+        except StopIteration:
+            return
+        except BAD_DATA as error:
+            raise explained(dataset, error) from error
+        yield element
 
 
 def _records(
@@ -174,9 +203,9 @@ def _batches(
 ) -> tf.data.Dataset:
     """Makes batches of examples of batches of pairs of a number and a record.
 
-    To start the function of a map, and to wake up whoever waits for it, takes about a tenth of the
-    time that decoding a picture does; here it is done once for a batch. Within it, examples are
-    parsed one by one: TensorFlow's parser of many hands each large one to another thread.
+    Dispatching a map function costs about 10 % of decoding an image, so we dispatch once a batch.
+    Within a batch, examples are parsed one by one: TensorFlow's parser of many hands each large
+    one to another thread.
     """
     automatic = num_parallel_calls == tf.data.AUTOTUNE
     at_a_time = os.cpu_count() or 1 if automatic else num_parallel_calls

@@ -1,4 +1,4 @@
-"""`slim train`, `eval` and `predict` on one's own pictures and on damaged data."""
+"""`slim train`, `eval` and `predict` on one's own images and on damaged data."""
 
 import json
 import shutil
@@ -26,9 +26,9 @@ def program(monkeypatch, capfd):
 
 @pytest.fixture
 def light_and_dark(tmp_path):
-    """A newcomer's pictures: two classes of ten photographs, with some notes beside them."""
+    """A newcomer's images: two classes of ten photographs, with some notes beside them."""
     random = np.random.default_rng(0)
-    root = tmp_path / "pictures"
+    root = tmp_path / "images"
     for name, brightness in (("dark", 30), ("light", 200)):
         (root / name).mkdir(parents=True)
         for number in range(10):
@@ -40,7 +40,7 @@ def light_and_dark(tmp_path):
 
 
 @pytest.mark.slow
-def test_ones_own_pictures_are_learnt(light_and_dark, program, tmp_path):
+def test_ones_own_images_are_learnt(light_and_dark, program, tmp_path):
     logdir = tmp_path / "run"
     data = ("--dataset", "image_folder", "--dataset-dir", light_and_dark)
     status, said = program(
@@ -51,12 +51,12 @@ def test_ones_own_pictures_are_learnt(light_and_dark, program, tmp_path):
     assert status == 0, said.err
     results = json.loads((logdir / "eval" / "results.json").read_text())
     assert results["accuracy"] == 1
-    picture = light_and_dark / "light" / "photograph 3.jpg"
-    status, said = program("predict", "--logdir", logdir, "--top", 1, picture)
-    assert said.out.startswith(f"{picture}: light")
+    image = light_and_dark / "light" / "photograph 3.jpg"
+    status, said = program("predict", "--logdir", logdir, "--top", 1, image)
+    assert said.out.startswith(f"{image}: light")
 
 
-def test_train_and_eval_name_a_bad_picture_or_leave_it_out(light_and_dark, program, tmp_path):
+def test_train_and_eval_name_a_bad_image_or_leave_it_out(light_and_dark, program, tmp_path):
     for split in ("train", "test"):
         shutil.copytree(light_and_dark, tmp_path / "split" / split)
         (tmp_path / "split" / split / "dark" / "notes.txt").write_text("Too dark.")
@@ -66,7 +66,7 @@ def test_train_and_eval_name_a_bad_picture_or_leave_it_out(light_and_dark, progr
 
     status, said = program(*train, tmp_path / "failed")
     assert status == 2
-    assert f"slim: {notes}: no image of a format known" in said.err
+    assert f"slim: {notes}: not a readable image: its format is not one of" in said.err
     status, said = program(*train, tmp_path / "run", "--skip-corrupt", 1)
     assert status == 0, said.err
     line = f"slim: left out {notes}, record 0, which cannot be read (1 of at most 1)"
@@ -74,7 +74,7 @@ def test_train_and_eval_name_a_bad_picture_or_leave_it_out(light_and_dark, progr
 
     status, said = program("eval", "--logdir", tmp_path / "run")
     assert status == 2
-    assert "split/test/dark/notes.txt: no image of a format known" in said.err
+    assert "split/test/dark/notes.txt: not a readable image: its format is not one of" in said.err
     status, said = program("eval", "--logdir", tmp_path / "run", "--skip-corrupt", 1)
     assert status == 0, said.err
     assert "split/test/dark/notes.txt" in said.err
