@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import slim_metrics
 import tensorflow as tf
 
 import slimcore as slim
@@ -17,6 +18,14 @@ def same(actual, expected, what):
 def test_every_metric_on_offer_is_in_the_table(table):
     offered = {c.name for c in slim.components("metric") if c.distribution == "slim-metrics"}
     assert offered == {*table, "accuracy"}  # which keeps no state
+
+
+def test_the_package_offers_the_functions_of_the_namespace():
+    functions = {name for name in slim_metrics.__all__ if name != "aggregation"}
+    former = {"percentage_less", "precision", "recall"}
+    assert functions == {*dir(slim.metrics)} - former
+    for name in functions:
+        assert getattr(slim_metrics, name) is getattr(slim.metrics, name)
 
 
 def test_each_metric_equals_its_formula_over_batches(case, world):

@@ -146,15 +146,16 @@ def precision_recall_at_equal_thresholds(
         at = Thresholds(
             np.linspace(0, 1, count, dtype=np.float32), reached=True, of_probabilities=True
         )
-        given = tf.convert_to_tensor(predictions).dtype
-        dtype = given if given.is_floating else tf.float32
+        dtype = tf.convert_to_tensor(predictions).dtype
+        dtype = dtype if dtype.is_floating else tf.float32
 
         def data(sums: Sums) -> PrecisionRecallData:
             counts = counts_of(sums, at)
             tp, fp = counts.true_positives, counts.false_positives
             tn, fn = counts.true_negatives, counts.false_negatives
-            rates = [ratio(tp, tp + fp), ratio(tp, tp + fn)]
-            return PrecisionRecallData(tp, fp, tn, fn, *rates, tf.constant(at.given, dtype))
+            precision, recall = ratio(tp, tp + fp), ratio(tp, tp + fn)
+            given = tf.constant(at.given, dtype)
+            return PrecisionRecallData(tp, fp, tn, fn, precision, recall, given)
 
         return m.add_up(bucket_sums(m, predictions, labels, at, weights), data, dtype=dtype)
 
