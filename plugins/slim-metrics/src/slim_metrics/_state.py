@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from slimcore.collections import Collections, add_to_collections, in_graph, innermost
+from slimcore.debugging import checked
 from slimcore.errors import ShapeError
 from slimcore.module import current_module
 
@@ -34,6 +35,24 @@ class CurrentValue:
     returned: Any
     read: Callable[[], Any]
     mapped: bool = False  # whether the name is from `aggregate_metric_map`
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Inputs that a metric cannot count, of which its state keeps how many there were.
+
+    To find them costs an update nothing, since it puts every input somewhere; to read the value
+    raises if there was one.
+
+    Attributes:
+        among: The name of the sum that they are in.
+        number: Takes that sum, and returns how many there are, each counted by its weight.
+        message: What they are, what is allowed, and what to do.
+    """
+
+    among: str
+    number: Callable[[tf.Tensor], tf.Tensor]
+    message: str
 
 
 @dataclass(frozen=True)
@@ -66,6 +85,7 @@ class Metric:
         update_of: Callable[[Sums], Any] | None = None,
         dtype: tf.DType = tf.float32,
         collections: Names = None,
+        refused: Refused | None = None,
     ) -> ValueAndUpdate:
         """Adds one batch to the state, and returns the value and the update.
 
@@ -77,6 +97,7 @@ class Metric:
             update_of: In a graph, what the update returns instead of the value.
             dtype: Type of the value.
             collections: More collections for the state.
+            refused: Inputs that leave no value to read. The update in a graph passes them by.
         """
         state = {
             name: sum_variable(name, value.shape, collections=collections)
@@ -98,7 +119,20 @@ class Metric:
             # `value` is one op where `read_value` is two.
             return {name: var.value() for name, var in state.items()}
 
-        return self.deliver(grow, lambda: value_of(read()), value_of, update_of, dtype)
+        def value_if_right(sums: Sums) -> Any:
+            if refused is None:
+                return value_of(sums)
+            among = sums[refused.among]
+            number = refused.number(among)
+            data = [f"{self} has no value: {refused.message} They number", number, "by weight."]
+            right = checked(among, tf.equal(number, 0), data)
+            return value_of({**sums, refused.among: right})
+
+        def value_if_read(sums: Sums) -> Any:
+            # The update in a graph is not the place to read the value.
+            return value_of(sums) if in_graph() else value_if_right(sums)
+
+        return self.deliver(grow, lambda: value_if_right(read()), value_if_read, update_of, dtype)
 
     def deliver(
         self,
