@@ -94,7 +94,7 @@ def add_up_matrix(
         dtype,
         refused=Refused(
             _OUTSIDE,
-            lambda number: number,
+            tf.identity,
             f"some pairs of label and prediction are not both from 0 to {num_classes - 1}. Give "
             "those that do not count a weight of 0, or raise num_classes.",
         ),

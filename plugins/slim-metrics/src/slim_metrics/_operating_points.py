@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from slim_metrics._state import Metric, Names, ValueAndUpdate, metric, ratio
-from slim_metrics._threshold_buckets import Counts, bucket_sums, counts_of, even_thresholds
+from slim_metrics._threshold_buckets import Counts, add_up_buckets, even_thresholds
 from slimcore.errors import InputError
 
 
@@ -37,7 +37,8 @@ def streaming_sensitivity_at_specificity(
         thresholds that are equally near, the lowest counts.
 
     Raises:
-        InputError: `specificity` is not from 0 to 1, or there are less than 2 thresholds.
+        InputError: `specificity` is not from 0 to 1, or there are fewer than 2 thresholds; or, when
+            the value is read, a prediction with a weight was not from 0 to 1.
         ShapeError: The shapes do not fit.
     """
 
@@ -77,7 +78,8 @@ def streaming_specificity_at_sensitivity(
         thresholds that are equally near, the highest counts.
 
     Raises:
-        InputError: `sensitivity` is not from 0 to 1, or there are less than 2 thresholds.
+        InputError: `sensitivity` is not from 0 to 1, or there are fewer than 2 thresholds; or, when
+            the value is read, a prediction with a weight was not from 0 to 1.
         ShapeError: The shapes do not fit.
     """
 
@@ -117,7 +119,8 @@ def precision_at_recall(
         The value and the update, float32 scalars; 1 where nothing is predicted positive there.
 
     Raises:
-        InputError: `target_recall` is not from 0 to 1, or there are less than 2 thresholds.
+        InputError: `target_recall` is not from 0 to 1, or there are fewer than 2 thresholds; or,
+            when the value is read, a prediction with a weight was not from 0 to 1.
         ShapeError: The shapes do not fit.
     """
 
@@ -162,7 +165,8 @@ def recall_at_precision(
         The value and the update, float32 scalars; 0 while no example is positive.
 
     Raises:
-        InputError: `precision` is not from 0 to 1, or there are less than 2 thresholds.
+        InputError: `precision` is not from 0 to 1, or there are fewer than 2 thresholds; or, when
+            the value is read, a prediction with a weight was not from 0 to 1.
         ShapeError: The shapes do not fit.
     """
 
@@ -205,7 +209,8 @@ def f1_score(
         The value and the update, float32 scalars; 0 while no example is positive.
 
     Raises:
-        InputError: There are less than 2 thresholds.
+        InputError: There are fewer than 2 thresholds; or, when the
+            value is read, a prediction with a weight was not from 0 to 1.
         ShapeError: The shapes do not fit.
     """
 
@@ -227,8 +232,7 @@ def _at_best(
     value_of: Callable[[Counts], tf.Tensor],
 ) -> ValueAndUpdate:
     at = even_thresholds(m, num_thresholds)
-    sums = bucket_sums(m, predictions, labels, at, weights)
-    return m.add_up(sums, lambda s: value_of(counts_of(s, at)))
+    return add_up_buckets(m, predictions, labels, at, weights, value_of)
 
 
 def _distance(rates: tf.Tensor, wanted: float) -> tf.Tensor:

@@ -38,7 +38,7 @@ def streaming_top_k_accuracy(
     """
     function, default = "streaming_top_k_accuracy", f"accuracy_at_{k}"
     with metric(function, name, default, metrics_collections, updates_collections) as m:
-        return mean_of(m, in_top_k(m, predictions, labels, k), weights)
+        return mean_of(m, [in_top_k(m, predictions, labels, k)], weights)
 
 
 def streaming_recall_at_k(
@@ -72,7 +72,7 @@ def streaming_recall_at_k(
     """
     function, default = "streaming_recall_at_k", f"recall_at_{k}"
     with metric(function, name, default, metrics_collections, updates_collections) as m:
-        return mean_of(m, in_top_k(m, predictions, labels, k), weights)
+        return mean_of(m, [in_top_k(m, predictions, labels, k)], weights)
 
 
 def streaming_sparse_recall_at_k(

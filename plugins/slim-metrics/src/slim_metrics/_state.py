@@ -74,6 +74,11 @@ class Metric:
     def __str__(self) -> str:
         return f"{self.function} (scope {self.scope})"
 
+    @property
+    def count_dtype(self) -> tf.DType:
+        """The type of a count: one that holds it, or in a graph the original's, float32."""
+        return tf.float32 if in_graph() else tf.float64
+
     def refuse_shape(self, what: str, shape: Any, allowed: str) -> NoReturn:
         """Raises a ShapeError: what has which shape, and what is allowed."""
         raise ShapeError(f"{self} {allowed}; the shape of {what} is {shape}")
