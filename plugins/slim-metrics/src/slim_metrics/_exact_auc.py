@@ -147,7 +147,7 @@ def _rows(m: Metric, labels: Any, predictions: Any, weights: Any) -> tf.Tensor:
 def _without_nan(m: Metric, rows: tf.Tensor) -> tf.Tensor:
     """Returns the rows, and raises if the score of one with a weight is NaN."""
     is_nan = tf.math.is_nan(rows[:, 0])
-    number = tf.reduce_sum(tf.where(is_nan, rows[:, 1] + rows[:, 2], 0.0))
+    number = tf.reduce_sum(tf.boolean_mask(rows, is_nan)[:, 1:])
     data = [
         f"{m} has no value: some predictions are NaN. Give those that do not count a weight of 0. "
         "They number",
@@ -155,7 +155,7 @@ def _without_nan(m: Metric, rows: tf.Tensor) -> tf.Tensor:
         "by weight.",
     ]
     rows = checked(rows, tf.equal(number, 0), data)
-    return tf.where(is_nan[:, None], 0.0, rows)
+    return tf.boolean_mask(rows, ~is_nan)
 
 
 def _after(weights: tf.Tensor, first: tf.Tensor) -> tf.Tensor:

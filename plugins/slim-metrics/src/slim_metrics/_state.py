@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from slimcore.collections import Collections, add_to_collections, in_graph, innermost
 from slimcore.debugging import checked
-from slimcore.errors import ShapeError
+from slimcore.errors import InputError, ShapeError
 from slimcore.module import current_module
 
 GraphKeys = tf.compat.v1.GraphKeys
@@ -131,7 +131,10 @@ class Metric:
             number = refused.number(among)
             data = [f"{self} has no value: {refused.message} They number", number, "by weight."]
             right = checked(among, tf.equal(number, 0), data)
-            return value_of({**sums, refused.among: right})
+            if not in_graph():
+                return value_of(sums)
+            with tf.control_dependencies([right]):
+                return value_of({name: tf.identity(value) for name, value in sums.items()})
 
         def value_if_read(sums: Sums) -> Any:
             # The update in a graph is not the place to read the value.
@@ -163,9 +166,16 @@ class Metric:
             else:
                 update = _finished(update_of(grow()), None, "update_op")
         else:
-            value = update = _finished(value_of(grow()), dtype)
-            current = CurrentValue(self.scope, value, lambda: _finished(read(), dtype))
-            gather_value(current)
+
+            def read_again() -> Any:
+                return _finished(read(), dtype)
+
+            try:
+                value = update = _finished(value_of(grow()), dtype)
+            except InputError:  # which reading the value again raises again
+                gather_value(CurrentValue(self.scope, None, read_again))
+                raise
+            gather_value(CurrentValue(self.scope, value, read_again))
         add_to_collections(self.metrics_collections, value)
         add_to_collections(self.updates_collections, update)
         return value, update

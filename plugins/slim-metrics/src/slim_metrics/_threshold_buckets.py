@@ -68,10 +68,11 @@ class Thresholds:
         None where one comparison cannot tell a threshold from a fence, since both are too near.
         """
         lowest, highest = self.ascending[0], self.ascending[-1]
-        if lowest <= _LOW and highest >= _HIGH:
+        if not self.of_probabilities or self.reached:
+            return None
+        if lowest == _LOW and highest == _HIGH:
             return self.ascending
-        room = min(lowest - _LOW, _HIGH - highest)
-        if self.reached or not self.of_probabilities or room <= 0.8 * (self.step or 0):
+        if min(lowest - _LOW, _HIGH - highest) <= 0.8 * (self.step or 0):
             return None
         return np.concatenate([[_LOW], self.ascending, [_HIGH]])
 
