@@ -12,7 +12,7 @@ import tensorflow as tf
 import slimcore as slim
 
 CPU = tf.config.list_physical_devices("CPU")[0]
-# Two devices, for the tests of `tf.distribute`; a run of several distributions may have them already.
+# Two devices, for the tests of `tf.distribute`; another distribution's tests may have made them.
 if not tf.config.get_logical_device_configuration(CPU):
     tf.config.set_logical_device_configuration(CPU, [tf.config.LogicalDeviceConfiguration()] * 2)
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 import slimcore as slim
 
 CPU = tf.config.list_physical_devices("CPU")[0]
-# Two devices, for the tests of `tf.distribute`; a run of several distributions may have them already.
+# Two devices, for the tests of `tf.distribute`; another distribution's tests may have made them.
 if not tf.config.get_logical_device_configuration(CPU):
     tf.config.set_logical_device_configuration(CPU, [tf.config.LogicalDeviceConfiguration()] * 2)
 
@@ -635,7 +635,7 @@ for _name, _cases in TABLE.items():
 
 
 def pytest_generate_tests(metafunc):
-    """Runs a test of `case` on every metric, and others on those that take weights or check shapes."""
+    """Runs a test of `case` on every metric, others on those that take weights or check shapes."""
     every = [case for cases in TABLE.values() for case in cases]
     chosen = {
         "case": every,

@@ -39,7 +39,7 @@ def streaming_expected_calibration_error(
         The value and the update, float32 scalars from 0 to 1; 0 while the weights sum to 0.
 
     Raises:
-        InputError: There is no bin; or, when the value is read, a confidence with a weight was not
+        InputError: `num_bins` is less than 1; or, when the value is read, a confidence with a weight was not
             from 0 to 1, or a label was not a class.
         ShapeError: The shapes do not fit.
 

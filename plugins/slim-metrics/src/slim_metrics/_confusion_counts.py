@@ -136,7 +136,7 @@ def streaming_precision(
     updates_collections: Names = None,
     name: str | None = None,
 ) -> ValueAndUpdate:
-    """Computes which fraction of the positive predictions is right.
+    """Computes the fraction of positive predictions that are right.
 
     Args:
         predictions: Booleans, or numbers of which 0 means no, of any shape.
@@ -165,7 +165,7 @@ def streaming_recall(
     updates_collections: Names = None,
     name: str | None = None,
 ) -> ValueAndUpdate:
-    """Computes which fraction of the positive examples is found.
+    """Computes the fraction of positive examples that are found.
 
     Args:
         predictions: Booleans, or numbers of which 0 means no, of any shape.
@@ -194,7 +194,7 @@ def streaming_false_positive_rate(
     updates_collections: Names = None,
     name: str | None = None,
 ) -> ValueAndUpdate:
-    """Computes which fraction of the negative examples is predicted positive.
+    """Computes the fraction of negative examples that are predicted positive.
 
     Args:
         predictions: Booleans, or numbers of which 0 means no, of any shape.
@@ -223,7 +223,7 @@ def streaming_false_negative_rate(
     updates_collections: Names = None,
     name: str | None = None,
 ) -> ValueAndUpdate:
-    """Computes which fraction of the positive examples is missed.
+    """Computes the fraction of positive examples that are missed.
 
     Args:
         predictions: Booleans, or numbers of which 0 means no, of any shape.

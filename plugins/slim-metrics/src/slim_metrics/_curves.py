@@ -50,7 +50,7 @@ def streaming_auc(
         The value and the update, float32 scalars; 0 while the weights sum to 0.
 
     Raises:
-        InputError: `curve` is neither, or there are fewer than 2 thresholds; or, when the
+        InputError: `curve` is neither "ROC" nor "PR", or there are fewer than 2 thresholds; or, when the
             value is read, a prediction with a weight was not from 0 to 1.
         ShapeError: The shapes do not fit.
     """
@@ -92,7 +92,7 @@ def streaming_curve_points(
         highest: false positive rate and recall for "ROC", recall and precision for "PR".
 
     Raises:
-        InputError: `curve` is neither, or there are fewer than 2 thresholds; or, when the
+        InputError: `curve` is neither "ROC" nor "PR", or there are fewer than 2 thresholds; or, when the
             value is read, a prediction with a weight was not from 0 to 1.
         ShapeError: The shapes do not fit.
     """

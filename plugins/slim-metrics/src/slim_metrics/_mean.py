@@ -78,7 +78,7 @@ def streaming_percentage_less(
     updates_collections: Names = None,
     name: str | None = None,
 ) -> ValueAndUpdate:
-    """Computes which fraction of all elements of all batches is below a threshold.
+    """Computes the fraction of all elements of all batches that are below a threshold.
 
     Args:
         values: Numbers, of any shape.

@@ -20,12 +20,12 @@ def streaming_sensitivity_at_specificity(
     updates_collections: Names = None,
     name: str | None = None,
 ) -> ValueAndUpdate:
-    """Computes the sensitivity (recall) at the threshold whose specificity is nearest to a wanted.
+    """Computes the sensitivity (recall) at the threshold whose specificity is nearest to a target.
 
     Args:
         predictions: Scores from 0 to 1, of any shape.
         labels: Booleans or 0 and 1, of that shape.
-        specificity: The wanted fraction of negatives that are predicted negative, 0 to 1.
+        specificity: The target fraction of negatives that are predicted negative, 0 to 1.
         weights: Non-negative, a scalar or of the rank of `labels` with each dimension 1 or equal.
         num_thresholds: How many evenly spaced thresholds are tried.
         metrics_collections: Collections that the value is added to.
@@ -61,12 +61,12 @@ def streaming_specificity_at_sensitivity(
     updates_collections: Names = None,
     name: str | None = None,
 ) -> ValueAndUpdate:
-    """Computes the specificity at the threshold whose sensitivity (recall) is nearest to a wanted.
+    """Computes the specificity at the threshold whose sensitivity (recall) is nearest to a target.
 
     Args:
         predictions: Scores from 0 to 1, of any shape.
         labels: Booleans or 0 and 1, of that shape.
-        sensitivity: The wanted fraction of positives that are predicted positive, 0 to 1.
+        sensitivity: The target fraction of positives that are predicted positive, 0 to 1.
         weights: Non-negative, a scalar or of the rank of `labels` with each dimension 1 or equal.
         num_thresholds: How many evenly spaced thresholds are tried.
         metrics_collections: Collections that the value is added to.
@@ -108,7 +108,7 @@ def precision_at_recall(
     Args:
         labels: Booleans or 0 and 1, of any shape.
         predictions: Scores from 0 to 1, of that shape.
-        target_recall: The wanted recall, 0 to 1.
+        target_recall: The target recall, 0 to 1.
         weights: Non-negative, a scalar or of the rank of `labels` with each dimension 1 or equal.
         num_thresholds: How many evenly spaced thresholds are tried.
         metrics_collections: Collections that the value is added to.
@@ -151,7 +151,7 @@ def recall_at_precision(
     Args:
         labels: Booleans or 0 and 1, of any shape.
         predictions: Scores from 0 to 1, of that shape.
-        precision: The wanted precision, 0 to 1; that of no positive prediction is 0 here.
+        precision: The target precision, 0 to 1; that of no positive prediction is 0 here.
         weights: Non-negative, a scalar or of the rank of `labels` with each dimension 1 or equal.
         num_thresholds: How many evenly spaced thresholds are tried.
         metrics_collections: Collections that the value is added to.

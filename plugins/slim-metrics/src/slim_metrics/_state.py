@@ -39,10 +39,10 @@ class CurrentValue:
 
 @dataclass(frozen=True)
 class Refused:
-    """Inputs that a metric cannot count, of which its state keeps how many there were.
+    """Inputs that a metric cannot count. Its state keeps how many there were.
 
-    To find them costs an update nothing, since it puts every input somewhere; to read the value
-    raises if there was one.
+    Finding them costs an update little, since it sorts every input into some cell anyway; reading
+    the value raises if there were any.
 
     Attributes:
         among: The name of the sum that they are in.

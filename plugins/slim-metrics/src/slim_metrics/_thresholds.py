@@ -130,7 +130,7 @@ def streaming_precision_at_thresholds(
     updates_collections: Names = None,
     name: str | None = None,
 ) -> ValueAndUpdate:
-    """Computes, at each threshold, which fraction of the positive predictions is right.
+    """Computes precision, the fraction of positive predictions that are right, at each threshold.
 
     Args:
         predictions: Scores of any shape, from 0 to 1 if all thresholds are. One above a threshold
@@ -167,7 +167,7 @@ def streaming_recall_at_thresholds(
     updates_collections: Names = None,
     name: str | None = None,
 ) -> ValueAndUpdate:
-    """Computes, at each threshold, which fraction of the positive examples is found.
+    """Computes recall, the fraction of positive examples that are found, at each threshold.
 
     Args:
         predictions: Scores of any shape, from 0 to 1 if all thresholds are. One above a threshold
@@ -204,7 +204,7 @@ def streaming_false_positive_rate_at_thresholds(
     updates_collections: Names = None,
     name: str | None = None,
 ) -> ValueAndUpdate:
-    """Computes, at each threshold, which fraction of negative examples is predicted positive.
+    """Computes the fraction of negative examples that are predicted positive, at each threshold.
 
     Args:
         predictions: Scores of any shape, from 0 to 1 if all thresholds are. One above a threshold
@@ -244,7 +244,7 @@ def streaming_false_negative_rate_at_thresholds(
     updates_collections: Names = None,
     name: str | None = None,
 ) -> ValueAndUpdate:
-    """Computes, at each threshold, which fraction of the positive examples is missed.
+    """Computes the fraction of positive examples that are missed, at each threshold.
 
     Args:
         predictions: Scores of any shape, from 0 to 1 if all thresholds are. One above a threshold
