@@ -39,8 +39,8 @@ def streaming_expected_calibration_error(
         The value and the update, float32 scalars from 0 to 1; 0 while the weights sum to 0.
 
     Raises:
-        InputError: `num_bins` is less than 1; or, when the value is read, a confidence with a weight was not
-            from 0 to 1, or a label was not a class.
+        InputError: `num_bins` is less than 1; or, when the value is read, a confidence with a
+            weight was not from 0 to 1, or a label was not a class.
         ShapeError: The shapes do not fit.
 
     Paper: Guo et al., "On Calibration of Modern Neural Networks", 2017, arXiv:1706.04599, eq. 3.

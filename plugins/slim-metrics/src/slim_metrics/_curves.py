@@ -50,8 +50,8 @@ def streaming_auc(
         The value and the update, float32 scalars; 0 while the weights sum to 0.
 
     Raises:
-        InputError: `curve` is neither "ROC" nor "PR", or there are fewer than 2 thresholds; or, when the
-            value is read, a prediction with a weight was not from 0 to 1.
+        InputError: `curve` is neither "ROC" nor "PR", or there are fewer than 2 thresholds; or,
+            when the value is read, a prediction with a weight was not from 0 to 1.
         ShapeError: The shapes do not fit.
     """
     with metric("streaming_auc", name, "auc", metrics_collections, updates_collections) as m:
@@ -92,8 +92,8 @@ def streaming_curve_points(
         highest: false positive rate and recall for "ROC", recall and precision for "PR".
 
     Raises:
-        InputError: `curve` is neither "ROC" nor "PR", or there are fewer than 2 thresholds; or, when the
-            value is read, a prediction with a weight was not from 0 to 1.
+        InputError: `curve` is neither "ROC" nor "PR", or there are fewer than 2 thresholds; or,
+            when the value is read, a prediction with a weight was not from 0 to 1.
         ShapeError: The shapes do not fit.
     """
     function = "streaming_curve_points"

@@ -47,8 +47,8 @@ def streaming_dynamic_auc(
         number of predictions so far; else it is the value.
 
     Raises:
-        InputError: `curve` is neither "ROC" nor "PR"; or, when the value is read, a prediction with a weight was
-            NaN.
+        InputError: `curve` is neither "ROC" nor "PR"; or, when the value is read, a prediction with
+            a weight was NaN.
         ShapeError: The shapes do not fit.
     """
 

@@ -85,7 +85,7 @@ def streaming_sparse_recall_at_k(
     updates_collections: Names = None,
     name: str | None = None,
 ) -> ValueAndUpdate:
-    """Computes the fraction of all labels so far that are among the k highest scores of its example.
+    """Computes the fraction of labels so far that are among the k highest scores of its example.
 
     Args:
         predictions: Scores, [..., num_classes].
@@ -120,7 +120,7 @@ def sparse_recall_at_top_k(
     updates_collections: Names = None,
     name: str | None = None,
 ) -> ValueAndUpdate:
-    """Computes the fraction of all labels so far that are among the k classes chosen for its example.
+    """Computes the fraction of labels so far that are among the k classes chosen for its example.
 
     Args:
         labels: Class indices, as in `streaming_sparse_recall_at_k`.
