@@ -72,7 +72,7 @@ def check_finite(value: Any, what: str) -> Any:
         return value
     bad = tf.reduce_sum(tf.cast(~_is_finite(value), tf.int32))
     data = [f"{what} must be finite; NaN or infinite elements:", bad, "of", tf.size(value)]
-    return _checked(value, tf.equal(bad, 0), data)
+    return checked(value, tf.equal(bad, 0), data)
 
 
 def check_not_negative(value: Any, what: str) -> Any:
@@ -81,7 +81,7 @@ def check_not_negative(value: Any, what: str) -> Any:
         return value
     low = tf.reduce_min(value)
     good = tf.reduce_all(value >= 0)
-    return _checked(value, good, [f"{what} must not be negative; the smallest is", low])
+    return checked(value, good, [f"{what} must not be negative; the smallest is", low])
 
 
 def check_range(value: Any, low: Any, high: Any, what: str) -> Any:
@@ -99,7 +99,7 @@ def check_range(value: Any, low: Any, high: Any, what: str) -> Any:
     good = tf.reduce_all((value >= low) & (value <= high))
     found = [tf.reduce_min(value), "to", tf.reduce_max(value)]
     data = [f"{what} must lie in", low, "to", high, "and range from", *found]
-    return _checked(value, good, data)
+    return checked(value, good, data)
 
 
 def _is_finite(value: Any) -> Any:
@@ -109,7 +109,14 @@ def _is_finite(value: Any) -> Any:
 
 
 @tf.autograph.experimental.do_not_convert
-def _checked(value: Any, good: Any, data: list[Any]) -> Any:
+def checked(value: Any, good: Any, data: list[Any]) -> Any:
+    """Returns `value`, and raises wherever `good` is false, debug checks on or off.
+
+    Args:
+        value: A tensor.
+        good: A scalar boolean tensor.
+        data: What the error says: strings and scalar tensors.
+    """
     if tf.executing_eagerly():
         if not good:
             parts = (part if isinstance(part, str) else str(part.numpy()) for part in data)

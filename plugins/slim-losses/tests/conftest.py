@@ -1,6 +1,5 @@
 """The table of losses that drives the tests, and the ways to run a function of arrays."""
 
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,11 +11,10 @@ import tensorflow as tf
 
 import slimcore as slim
 
-# Refused once TensorFlow has made its devices; tests that need both are then skipped.
-with contextlib.suppress(RuntimeError):
-    tf.config.set_logical_device_configuration(
-        tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
-    )
+CPU = tf.config.list_physical_devices("CPU")[0]
+# Two devices, for the tests of `tf.distribute`; another distribution's tests may have made them.
+if not tf.config.get_logical_device_configuration(CPU):
+    tf.config.set_logical_device_configuration(CPU, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 
 def _eager(function, *arrays):
@@ -40,26 +38,24 @@ def _graph(function, *arrays):
             return session.run(result)
 
 
-_WORLDS = {"eager": _eager, "function": _traced, "shapeless": _shapeless, "graph": _graph}
+_MODES = {"eager": _eager, "function": _traced, "shapeless": _shapeless, "graph": _graph}
 
 
-@pytest.fixture(params=_WORLDS)
+@pytest.fixture(params=_MODES)
 def run(request):
-    """Runs `function(*tensors)` on arrays in each world, and returns an array."""
-    return _WORLDS[request.param]
+    """Runs `function(*tensors)` on arrays in each mode, and returns an array."""
+    return _MODES[request.param]
 
 
 @pytest.fixture(params=["eager", "graph"])
 def run_both(request):
     """Runs in eager mode and in a graph only."""
-    return _WORLDS[request.param]
+    return _MODES[request.param]
 
 
 @pytest.fixture(scope="session")
 def strategy():
     """A MirroredStrategy over two logical CPU devices."""
-    if len(tf.config.list_logical_devices("CPU")) < 2:
-        pytest.skip("TensorFlow started with one CPU device")
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"], tf.distribute.ReductionToOneDevice())
 
 

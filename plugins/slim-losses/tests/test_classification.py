@@ -59,7 +59,7 @@ def test_sigmoid_smoothing_draws_labels_to_one_half():
     ],
 )
 def test_smoothing_out_of_range_is_named(name, labels):
-    with pytest.raises(InputError, match=f"{name} .*label_smoothing in 0..1, and got 1.5"):
+    with pytest.raises(InputError, match=f"{name} .*label_smoothing from 0 to 1, and got 1.5"):
         getattr(slim.losses, name)(LOGITS, labels, label_smoothing=1.5)
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import slim_losses
 import tensorflow as tf
 
 import slimcore as slim
@@ -30,6 +31,12 @@ def gradient_of(loss, tensors, argument):
 def test_no_offered_loss_is_missing_from_the_table(cases):
     offered = {c.name for c in slim.components("loss") if c.distribution == "slim-losses"}
     assert offered == {*cases, *ELSEWHERE}
+
+
+def test_the_package_offers_the_functions_of_the_namespace():
+    assert {*slim_losses.__all__} == {*dir(slim.losses), "collection"}
+    for name in dir(slim.losses):
+        assert getattr(slim_losses, name) is getattr(slim.losses, name)
 
 
 def test_it_agrees_with_numpy(case, run):

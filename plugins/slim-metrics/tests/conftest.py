@@ -10,6 +10,11 @@ import tensorflow as tf
 
 import slimcore as slim
 
+CPU = tf.config.list_physical_devices("CPU")[0]
+# Two devices, for the tests of `tf.distribute`; another distribution's tests may have made them.
+if not tf.config.get_logical_device_configuration(CPU):
+    tf.config.set_logical_device_configuration(CPU, [tf.config.LogicalDeviceConfiguration()] * 2)
+
 K = 4  # classes
 
 
@@ -115,7 +120,7 @@ class Graph:
 
 
 @pytest.fixture(params=[Function, Graph], ids=["tf2", "graph"])
-def world(request):
+def mode(request):
     """From a case, whether it is weighted and an example of its tensors, to what runs it."""
     return request.param
 
@@ -123,8 +128,6 @@ def world(request):
 @pytest.fixture(scope="session")
 def strategy():
     """A MirroredStrategy over two logical CPU devices."""
-    if len(tf.config.list_logical_devices("CPU")) < 2:
-        pytest.skip("TensorFlow started with one CPU device")
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"], tf.distribute.ReductionToOneDevice())
 
 
@@ -632,9 +635,14 @@ for _name, _cases in TABLE.items():
 
 
 def pytest_generate_tests(metafunc):
-    """Runs a test of `case` on every metric, and one of `wrong_case` on those that check shapes."""
+    """Runs a test of `case` on every metric, others on those that take weights or check shapes."""
     every = [case for cases in TABLE.values() for case in cases]
-    for argument, cases in (("case", every), ("wrong_case", [c for c in every if c.wrong])):
+    chosen = {
+        "case": every,
+        "weighted_case": [c for c in every if c.weighted],
+        "wrong_case": [c for c in every if c.wrong],
+    }
+    for argument, cases in chosen.items():
         if argument in metafunc.fixturenames:
             metafunc.parametrize(argument, cases, ids=[c.label for c in cases])
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import slim_metrics
 import tensorflow as tf
 
 import slimcore as slim
@@ -19,17 +20,24 @@ def test_every_metric_on_offer_is_in_the_table(table):
     assert offered == {*table, "accuracy"}  # which keeps no state
 
 
-def test_each_metric_equals_its_formula_over_batches(case, world):
-    metric = world(case, False, case.batches("random", "none")[0][0])
+def test_the_package_offers_the_functions_of_the_namespace():
+    functions = {name for name in slim_metrics.__all__ if name != "aggregation"}
+    former = {"percentage_less", "precision", "recall"}
+    assert functions == {*dir(slim.metrics)} - former
+    for name in functions:
+        assert getattr(slim_metrics, name) is getattr(slim.metrics, name)
+
+
+def test_each_metric_equals_its_formula_over_batches(case, mode):
+    metric = mode(case, False, case.batches("random", "none")[0][0])
     for scenario in case.data.scenarios:
         batches = case.batches(scenario, "none")
         same(metric.value(batches), case.expected(batches), scenario)
 
 
-def test_each_metric_equals_its_formula_with_weights(case, world):
-    if not case.weighted:
-        pytest.skip("takes no weights")
-    metric = world(case, True, case.batches("random", "none")[0][0])
+def test_each_metric_equals_its_formula_with_weights(weighted_case, mode):
+    case = weighted_case
+    metric = mode(case, True, case.batches("random", "none")[0][0])
     for scenario, weights in (("random", "random"), ("perfect", "random"), ("random", "zero")):
         if scenario in case.data.scenarios:
             batches = case.batches(scenario, weights)
@@ -87,9 +95,8 @@ def test_wrong_shapes_are_named_with_the_metric(wrong_case):
             module(*tensors)
 
 
-def test_weights_of_a_wrong_shape_are_named_with_the_metric(case):
-    if not case.weighted:
-        pytest.skip("takes no weights")
+def test_weights_of_a_wrong_shape_are_named_with_the_metric(weighted_case):
+    case = weighted_case
     tensors, _ = case.batches("random", "none")[0]
     module = slim.Module(lambda *args: case(*args, weights=tf.ones([3, 5])))
     with pytest.raises(ShapeError, match=r"weights of shape \(3, 5\)"):

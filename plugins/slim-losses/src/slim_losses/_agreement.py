@@ -22,7 +22,7 @@ def compute_clustering_score(
         Float32 tensor [...], from 0 to 1: a score below chance counts as 0.
 
     Raises:
-        InputError: There is no such `margin_type`.
+        InputError: `margin_type` has an unsupported value.
     """
     if margin_type not in _SCORES:
         raise InputError(

@@ -25,7 +25,7 @@ def softmax_cross_entropy(
             flows into it.
         weights: A scalar, or one weight for each example: [batch, ...]. See
             `compute_weighted_loss`.
-        label_smoothing: s in 0..1: labels become `onehot_labels * (1 - s) + s / classes`.
+        label_smoothing: s from 0 to 1: labels become `onehot_labels * (1 - s) + s / classes`.
         scope: Name of the ops, `softmax_cross_entropy_loss` by default.
 
     Returns:
@@ -33,7 +33,7 @@ def softmax_cross_entropy(
 
     Raises:
         ShapeError: The shapes of logits, labels or weights do not fit.
-        InputError: `label_smoothing` is not in 0..1.
+        InputError: `label_smoothing` is not from 0 to 1.
 
     Label smoothing: Szegedy et al., "Rethinking the Inception Architecture for Computer Vision",
     2015, arXiv:1512.00567, section 7.
@@ -64,7 +64,7 @@ def sparse_softmax_cross_entropy(
         labels: Integer tensor [batch, ...] or [batch, ..., 1], from 0 to classes - 1.
         weights: A scalar, or one weight for each label. See `compute_weighted_loss`.
         scope: Name of the ops, `sparse_softmax_cross_entropy_loss` by default.
-        label_smoothing: s in 0..1: the target is 1 - s for the label, and s is shared by all
+        label_smoothing: s from 0 to 1: the target is 1 - s for the label, and s is shared by all
             classes alike, as in `softmax_cross_entropy`.
 
     Returns:
@@ -72,7 +72,7 @@ def sparse_softmax_cross_entropy(
 
     Raises:
         ShapeError: The shapes of logits, labels or weights do not fit.
-        InputError: Labels are not integers, or `label_smoothing` is not in 0..1.
+        InputError: Labels are not integers, or `label_smoothing` is not from 0 to 1.
     """
     loss = "sparse_softmax_cross_entropy"
     with tf.name_scope(scope or "sparse_softmax_cross_entropy_loss"):
@@ -97,9 +97,9 @@ def sigmoid_cross_entropy(
 
     Args:
         logits: Float tensor [batch, ...], usually [batch, classes].
-        multi_class_labels: Tensor of that shape, in 0..1.
+        multi_class_labels: Tensor of that shape, from 0 to 1.
         weights: A scalar, or a tensor that fits the logits. See `compute_weighted_loss`.
-        label_smoothing: s in 0..1: labels become `multi_class_labels * (1 - s) + s / 2`.
+        label_smoothing: s from 0 to 1: labels become `multi_class_labels * (1 - s) + s / 2`.
         scope: Name of the ops, `sigmoid_cross_entropy_loss` by default.
 
     Returns:
@@ -107,7 +107,7 @@ def sigmoid_cross_entropy(
 
     Raises:
         ShapeError: The shapes of logits, labels or weights do not fit.
-        InputError: `label_smoothing` is not in 0..1.
+        InputError: `label_smoothing` is not from 0 to 1.
     """
     loss = "sigmoid_cross_entropy"
     with tf.name_scope(scope or "sigmoid_cross_entropy_loss"):
@@ -130,8 +130,8 @@ def log_loss(
     """Averages the cross-entropy of probabilities with labels, each by itself.
 
     Args:
-        predictions: Float tensor of any shape, in 0..1.
-        labels: Tensor of that shape, in 0..1.
+        predictions: Float tensor of any shape, from 0 to 1.
+        labels: Tensor of that shape, from 0 to 1.
         weights: A scalar, or a tensor that fits the predictions. See `compute_weighted_loss`.
         epsilon: Added to what the logarithm is taken of, to keep it finite.
         scope: Name of the ops, `log_loss` by default.
@@ -243,10 +243,10 @@ def sparse_inputs(loss: str, logits: Any, labels: Any) -> tuple[tf.Tensor, tf.Te
 
 
 def check_smoothing(loss: str, label_smoothing: float) -> None:
-    """Raises InputError unless a smoothing known now is in 0..1."""
+    """Raises InputError unless a smoothing known at this point is from 0 to 1."""
     value = tf.get_static_value(label_smoothing)
     if value is not None and not 0 <= value <= 1:
-        raise InputError(f"{here(loss)} takes label_smoothing in 0..1, and got {value}")
+        raise InputError(f"{here(loss)} takes label_smoothing from 0 to 1, and got {value}")
 
 
 def _labels_do_not_fit(loss: str, logits: tf.Tensor, labels: tf.Tensor) -> ShapeError:

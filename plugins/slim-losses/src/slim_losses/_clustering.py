@@ -38,7 +38,7 @@ def cluster_loss(
 
     Raises:
         ShapeError: The shapes do not fit each other.
-        InputError: There is no such `margin_type`.
+        InputError: `margin_type` has an unsupported value.
 
     Paper: Song et al., "Deep Metric Learning via Facility Location", 2017, arXiv:1612.01213,
     equations 5 and 7, algorithms 1 and 2.

@@ -99,7 +99,7 @@ def huber_loss(
 
     Raises:
         ShapeError: The shapes of predictions, labels or weights do not fit.
-        InputError: `delta` is not greater than 0.
+        InputError: `delta` is 0 or less.
 
     Paper: Huber, "Robust Estimation of a Location Parameter", 1964.
     """

@@ -20,8 +20,8 @@ def dice_loss(
     """Averages 1 less the Dice overlap of predicted and true regions, over examples and classes.
 
     Args:
-        predictions: Float tensor [batch, ..., classes] of probabilities in 0..1.
-        labels: Tensor of that shape, in 0..1, such as one-hot labels.
+        predictions: Float tensor [batch, ..., classes] of probabilities from 0 to 1.
+        labels: Tensor of that shape, from 0 to 1, such as one-hot labels.
         weights: A scalar, or one weight for each region: [batch] or [batch, classes]. See
             `compute_weighted_loss`.
         smooth: Added above and below the fraction, so that two empty regions overlap wholly.

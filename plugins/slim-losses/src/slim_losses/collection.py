@@ -26,7 +26,7 @@ GraphKeys = tf.compat.v1.GraphKeys
 
 @add_arg_scope
 def add_loss(loss: tf.Tensor, loss_collection: str | None = GraphKeys.LOSSES) -> None:
-    """Adds a loss of one's own to the losses, so that `get_total_loss` counts it.
+    """Adds your own loss to the losses, so that `get_total_loss` counts it.
 
     Args:
         loss: A scalar tensor.

@@ -28,8 +28,8 @@ def accuracy(
     """
     with metric("accuracy", name, "accuracy") as m:
         right, weights = _right(m, predictions, labels, weights)
-        total, number = weighted_sum_and_count(m, right, weights)
-        return tf.cast(total, tf.float32) / tf.cast(number, tf.float32)
+        total, number = weighted_sum_and_count(m, [right], weights)
+        return tf.cast(total / tf.cast(number, tf.float64), tf.float32)
 
 
 def streaming_accuracy(
@@ -58,7 +58,8 @@ def streaming_accuracy(
     """
     function = "streaming_accuracy"
     with metric(function, name, "accuracy", metrics_collections, updates_collections) as m:
-        return mean_of(m, *_right(m, predictions, labels, weights))
+        right, weights = _right(m, predictions, labels, weights)
+        return mean_of(m, [right], weights)
 
 
 def _right(

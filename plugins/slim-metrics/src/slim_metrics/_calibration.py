@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from slim_metrics._state import Names, Sums, ValueAndUpdate, metric, ratio
+from slim_metrics._state import Names, Refused, Sums, ValueAndUpdate, metric, ratio
 from slim_metrics._weighting import bincount, broadcast, is_positive
 from slimcore.debugging import check_range
 from slimcore.errors import InputError
@@ -39,7 +39,8 @@ def streaming_expected_calibration_error(
         The value and the update, float32 scalars from 0 to 1; 0 while the weights sum to 0.
 
     Raises:
-        InputError: There is no bin.
+        InputError: `num_bins` is less than 1; or, when the value is read, a confidence with a
+            weight was not from 0 to 1, or a label was not a class.
         ShapeError: The shapes do not fit.
 
     Paper: Guo et al., "On Calibration of Modern Neural Networks", 2017, arXiv:1706.04599, eq. 3.
@@ -65,12 +66,23 @@ def streaming_expected_calibration_error(
         if of_classes:
             confidence = tf.reduce_max(predictions, -1)
             right = tf.equal(tf.argmax(predictions, -1), tf.cast(labels, tf.int64))
+            known = (labels >= 0) & (labels < tf.cast(tf.shape(predictions)[-1], labels.dtype))
         else:
             confidence, right = predictions, is_positive(m, labels)
+            known = tf.ones_like(right)
         weight = tf.ones_like(confidence) if weights is None else broadcast(m, weights, confidence)
         bins = tf.cast(tf.math.ceil(confidence * num_bins), tf.int32) - 1
         bins = tf.clip_by_value(bins, 0, num_bins - 1)
-        columns = {"count": weight, "confidence": weight * confidence}
-        columns["right"] = weight * tf.cast(right, tf.float32)
-        sums = {name: bincount(bins, column, num_bins) for name, column in columns.items()}
-        return m.add_up(sums, error)
+        # What is out of range goes into a bin after the last one.
+        known &= (confidence >= 0) & (confidence <= 1 + 1e-6)
+        bins = tf.where(known, bins, num_bins)
+        counts = bincount(bins, weight, num_bins + 1)
+        sums = {"count": counts[:-1], "out_of_range": counts[-1]}
+        for name, column in (("confidence", confidence), ("right", tf.cast(right, tf.float32))):
+            sums[name] = bincount(bins, weight * column, num_bins)
+        message = (
+            "some confidences are not from 0 to 1, or labels are not classes. Pass probabilities, "
+            "such as tf.nn.softmax(logits), and give those that do not count a weight of 0."
+        )
+        refused = Refused("out_of_range", tf.identity, message)
+        return m.add_up(sums, error, refused=refused)

@@ -4,11 +4,9 @@ from typing import Any, Literal
 
 import tensorflow as tf
 
-from slim_metrics._confusion_matrix import confusion_matrix
-from slim_metrics._state import Names, Sums, ValueAndUpdate, metric, ratio
+from slim_metrics._confusion_matrix import add_up_matrix
+from slim_metrics._state import Names, ValueAndUpdate, metric, ratio
 from slimcore.errors import InputError
-
-_MATRIX = "total_confusion_matrix"
 
 
 def streaming_mean_iou(
@@ -26,7 +24,7 @@ def streaming_mean_iou(
 
     Args:
         predictions: Class indices below `num_classes`, of any shape, such as label maps.
-        labels: Class indices of that shape. A pair of which one is out of range is left out.
+        labels: Class indices of that shape.
         num_classes: How many classes there are.
         weights: Non-negative, a scalar or of the rank of `labels` with each dimension 1 or equal.
         metrics_collections: Collections that the value is added to.
@@ -38,19 +36,21 @@ def streaming_mean_iou(
         update is the confusion matrix, float64 [num_classes, num_classes]; else it is the value.
 
     Raises:
+        InputError: When the value is read, and an index with a weight was out of range.
         ShapeError: The shapes do not fit.
     """
 
-    def mean_iou(sums: Sums) -> tf.Tensor:
-        hits, predicted, labelled = _by_class(sums)
+    def mean_iou(matrix: tf.Tensor) -> tf.Tensor:
+        hits, predicted, labelled = _by_class(matrix)
         union = predicted + labelled - hits
         seen = tf.math.count_nonzero(union, dtype=tf.float64)
         return ratio(tf.reduce_sum(ratio(hits, union)), seen)
 
     function = "streaming_mean_iou"
     with metric(function, name, "mean_iou", metrics_collections, updates_collections) as m:
-        matrix = confusion_matrix(m, predictions, labels, num_classes, weights)
-        return m.add_up({_MATRIX: matrix}, mean_iou, update_of=lambda sums: sums[_MATRIX])
+        return add_up_matrix(
+            m, predictions, labels, num_classes, weights, mean_iou, update_of=lambda matrix: matrix
+        )
 
 
 def cohen_kappa(
@@ -78,21 +78,23 @@ def cohen_kappa(
         where chance alone agrees always.
 
     Raises:
+        InputError: When the value is read, and an index with a weight was out of range.
         ShapeError: The shapes do not fit.
 
     Paper: Cohen, "A Coefficient of Agreement for Nominal Scales", 1960.
     """
 
-    def kappa(sums: Sums) -> tf.Tensor:
-        hits, predicted, labelled = _by_class(sums)
+    def kappa(matrix: tf.Tensor) -> tf.Tensor:
+        hits, predicted, labelled = _by_class(matrix)
         total = tf.reduce_sum(labelled)
         by_chance = ratio(tf.reduce_sum(predicted * labelled), total)
         return ratio(tf.reduce_sum(hits) - by_chance, total - by_chance)
 
     function = "cohen_kappa"
     with metric(function, name, "cohen_kappa", metrics_collections, updates_collections) as m:
-        matrix = confusion_matrix(m, predictions_idx, labels, num_classes, weights)
-        return m.add_up({_MATRIX: matrix}, kappa, dtype=tf.float64)
+        return add_up_matrix(
+            m, predictions_idx, labels, num_classes, weights, kappa, dtype=tf.float64
+        )
 
 
 def streaming_f1_score(
@@ -109,7 +111,7 @@ def streaming_f1_score(
 
     Args:
         predictions: Class indices below `num_classes`, of any shape.
-        labels: Class indices of that shape. A pair of which one is out of range is left out.
+        labels: Class indices of that shape.
         num_classes: How many classes there are.
         average: "macro" gives each class that was labelled or predicted the same weight,
             "weighted" gives each class the weight of its labels, "micro" counts all classes
@@ -123,12 +125,13 @@ def streaming_f1_score(
         The value and the update, float32 scalars from 0 to 1; 0 while the weights sum to 0.
 
     Raises:
-        InputError: `average` is none of the three.
+        InputError: `average` is not one of the three; or, when the value is read, an index with a
+            weight was out of range.
         ShapeError: The shapes do not fit.
     """
 
-    def mean_f1(sums: Sums) -> tf.Tensor:
-        hits, predicted, labelled = _by_class(sums)
+    def mean_f1(matrix: tf.Tensor) -> tf.Tensor:
+        hits, predicted, labelled = _by_class(matrix)
         if average == "micro":
             hits, predicted, labelled = map(tf.reduce_sum, (hits, predicted, labelled))
             return ratio(2 * hits, predicted + labelled)
@@ -142,11 +145,9 @@ def streaming_f1_score(
         )
     function = "streaming_f1_score"
     with metric(function, name, "f1_score", metrics_collections, updates_collections) as m:
-        matrix = confusion_matrix(m, predictions, labels, num_classes, weights)
-        return m.add_up({_MATRIX: matrix}, mean_f1)
+        return add_up_matrix(m, predictions, labels, num_classes, weights, mean_f1)
 
 
-def _by_class(sums: Sums) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+def _by_class(matrix: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Returns how often each class was predicted rightly, was predicted, and was the label."""
-    matrix = sums[_MATRIX]
     return tf.linalg.diag_part(matrix), tf.reduce_sum(matrix, 0), tf.reduce_sum(matrix, 1)

@@ -31,7 +31,7 @@ def streaming_true_positives(
         name: Scope of the state, "true_positives" by default.
 
     Returns:
-        The value and the update, float32 scalars.
+        The value and the update, scalars: float64, or float32 in a graph.
 
     Raises:
         ShapeError: The shapes do not fit.
@@ -60,7 +60,7 @@ def streaming_false_positives(
         name: Scope of the state, "false_positives" by default.
 
     Returns:
-        The value and the update, float32 scalars.
+        The value and the update, scalars: float64, or float32 in a graph.
 
     Raises:
         ShapeError: The shapes do not fit.
@@ -89,7 +89,7 @@ def streaming_true_negatives(
         name: Scope of the state, "true_negatives" by default.
 
     Returns:
-        The value and the update, float32 scalars.
+        The value and the update, scalars: float64, or float32 in a graph.
 
     Raises:
         ShapeError: The shapes do not fit.
@@ -118,7 +118,7 @@ def streaming_false_negatives(
         name: Scope of the state, "false_negatives" by default.
 
     Returns:
-        The value and the update, float32 scalars.
+        The value and the update, scalars: float64, or float32 in a graph.
 
     Raises:
         ShapeError: The shapes do not fit.
@@ -136,7 +136,7 @@ def streaming_precision(
     updates_collections: Names = None,
     name: str | None = None,
 ) -> ValueAndUpdate:
-    """Computes which fraction of the positive predictions is right.
+    """Computes the fraction of positive predictions that are right.
 
     Args:
         predictions: Booleans, or numbers of which 0 means no, of any shape.
@@ -165,7 +165,7 @@ def streaming_recall(
     updates_collections: Names = None,
     name: str | None = None,
 ) -> ValueAndUpdate:
-    """Computes which fraction of the positive examples is found.
+    """Computes the fraction of positive examples that are found.
 
     Args:
         predictions: Booleans, or numbers of which 0 means no, of any shape.
@@ -194,7 +194,7 @@ def streaming_false_positive_rate(
     updates_collections: Names = None,
     name: str | None = None,
 ) -> ValueAndUpdate:
-    """Computes which fraction of the negative examples is predicted positive.
+    """Computes the fraction of negative examples that are predicted positive.
 
     Args:
         predictions: Booleans, or numbers of which 0 means no, of any shape.
@@ -223,7 +223,7 @@ def streaming_false_negative_rate(
     updates_collections: Names = None,
     name: str | None = None,
 ) -> ValueAndUpdate:
-    """Computes which fraction of the positive examples is missed.
+    """Computes the fraction of positive examples that are missed.
 
     Args:
         predictions: Booleans, or numbers of which 0 means no, of any shape.
@@ -246,7 +246,7 @@ def streaming_false_negative_rate(
 
 def _count(m: Metric, what: str, predictions: Any, labels: Any, weights: Any) -> ValueAndUpdate:
     (number,) = _counted(m, [what], predictions, labels, weights)
-    return m.add_up({"count": number}, lambda sums: sums["count"])
+    return m.add_up({"count": number}, lambda sums: sums["count"], dtype=m.count_dtype)
 
 
 def _rate(
@@ -268,5 +268,5 @@ def _counted(
     counts = []
     for predicted, label in (_ANSWER[name] for name in what):
         hits = (predictions if predicted else ~predictions) & (labels if label else ~labels)
-        counts.append(weighted_sum_and_count(m, hits, weights)[0])
+        counts.append(weighted_sum_and_count(m, [hits], weights)[0])
     return counts

@@ -5,15 +5,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from slim_metrics._state import Metric, Names, Sums, ValueAndUpdate, metric, ratio
-from slim_metrics._threshold_buckets import (
-    Counts,
-    Thresholds,
-    bucket_sums,
-    counts_of,
-    even_thresholds,
-)
+from slim_metrics._state import Metric, Names, Refused, Sums, ValueAndUpdate, metric, ratio
+from slim_metrics._threshold_buckets import Counts, Thresholds, add_up_buckets, even_thresholds
 from slim_metrics._weighting import bincount, is_positive, matched
+from slimcore.collections import in_graph
 from slimcore.errors import InputError
 
 
@@ -55,18 +50,19 @@ def streaming_auc(
         The value and the update, float32 scalars; 0 while the weights sum to 0.
 
     Raises:
-        InputError: `curve` is neither, or there are less than 2 thresholds.
+        InputError: `curve` is neither "ROC" nor "PR", or there are fewer than 2 thresholds; or,
+            when the value is read, a prediction with a weight was not from 0 to 1.
         ShapeError: The shapes do not fit.
     """
     with metric("streaming_auc", name, "auc", metrics_collections, updates_collections) as m:
         check_curve(m, curve)
         at = even_thresholds(m, num_thresholds)
 
-        def area(sums: Sums) -> tf.Tensor:
-            x, y = _curve(counts_of(sums, at), curve)
+        def area(counts: Counts) -> tf.Tensor:
+            x, y = _curve(counts, curve)
             return trapezoids(x, y)
 
-        return m.add_up(bucket_sums(m, predictions, labels, at, weights), area)
+        return add_up_buckets(m, predictions, labels, at, weights, area)
 
 
 def streaming_curve_points(
@@ -96,16 +92,16 @@ def streaming_curve_points(
         highest: false positive rate and recall for "ROC", recall and precision for "PR".
 
     Raises:
-        InputError: `curve` is neither, or there are less than 2 thresholds.
+        InputError: `curve` is neither "ROC" nor "PR", or there are fewer than 2 thresholds; or,
+            when the value is read, a prediction with a weight was not from 0 to 1.
         ShapeError: The shapes do not fit.
     """
     function = "streaming_curve_points"
     with metric(function, name, "curve_points", metrics_collections, updates_collections) as m:
         check_curve(m, curve)
         at = even_thresholds(m, num_thresholds)
-        return m.add_up(
-            bucket_sums(m, predictions, labels, at, weights),
-            lambda sums: tf.stack(_curve(counts_of(sums, at), curve), 1),
+        return add_up_buckets(
+            m, predictions, labels, at, weights, lambda c: tf.stack(_curve(c, curve), 1)
         )
 
 
@@ -130,11 +126,12 @@ def precision_recall_at_equal_thresholds(
         name: Scope of the state, "precision_recall_at_equal_thresholds" by default.
 
     Returns:
-        The value and the update, each a `PrecisionRecallData` in the type of the predictions;
-        precision and recall are 0 where they are not defined.
+        The value and the update, each a `PrecisionRecallData` in the type of the predictions, with
+        counts in float64 outside of a graph; precision and recall are 0 where they are not defined.
 
     Raises:
-        InputError: There are less than 2 thresholds.
+        InputError: There are fewer than 2 thresholds; or, when the
+            value is read, a prediction with a weight was not from 0 to 1.
         ShapeError: The shapes do not fit.
     """
     del use_locking
@@ -143,20 +140,18 @@ def precision_recall_at_equal_thresholds(
         count = 201 if num_thresholds is None else num_thresholds
         if count < 2:
             raise InputError(f"{m} got num_thresholds={count}; pass 2 or more")
-        at = Thresholds(
-            np.linspace(0, 1, count, dtype=np.float32), reached=True, of_probabilities=True
-        )
-        given = tf.convert_to_tensor(predictions).dtype
-        dtype = given if given.is_floating else tf.float32
+        at = Thresholds(np.linspace(0, 1, count, dtype=np.float32), reached=True)
+        dtype = tf.convert_to_tensor(predictions).dtype
+        dtype = dtype if dtype.is_floating else tf.float32
 
-        def data(sums: Sums) -> PrecisionRecallData:
-            counts = counts_of(sums, at)
+        def data(counts: Counts) -> PrecisionRecallData:
             tp, fp = counts.true_positives, counts.false_positives
             tn, fn = counts.true_negatives, counts.false_negatives
-            rates = [ratio(tp, tp + fp), ratio(tp, tp + fn)]
-            return PrecisionRecallData(tp, fp, tn, fn, *rates, tf.constant(at.given, dtype))
+            numbers = [tf.cast(n, dtype if in_graph() else tf.float64) for n in (tp, fp, tn, fn)]
+            rates = [tf.cast(ratio(tp, total), dtype) for total in (tp + fp, tp + fn)]
+            return PrecisionRecallData._make([*numbers, *rates, tf.constant(at.given, dtype)])
 
-        return m.add_up(bucket_sums(m, predictions, labels, at, weights), data, dtype=dtype)
+        return add_up_buckets(m, predictions, labels, at, weights, data, dtype=None)
 
 
 def auc_using_histogram(
@@ -183,6 +178,7 @@ def auc_using_histogram(
         The value and the update, float32 scalars; NaN while one class is absent.
 
     Raises:
+        InputError: When the value is read, and a score was NaN.
         ShapeError: The shapes do not fit.
     """
 
@@ -197,13 +193,18 @@ def auc_using_histogram(
         if not check_shape:
             scores, boolean_labels = tf.reshape(scores, [-1]), tf.reshape(boolean_labels, [-1])
         scores, labels, _ = matched(m, scores, boolean_labels)
-        bins = tf.histogram_fixed_width_bins(
-            tf.cast(scores, tf.float32), tf.cast(score_range, tf.float32), nbins
-        )
+        scores = tf.cast(scores, tf.float32)
+        bins = tf.histogram_fixed_width_bins(scores, tf.cast(score_range, tf.float32), nbins)
         positive = tf.cast(is_positive(m, labels), tf.int32)
-        counts = tf.reshape(bincount(bins + nbins * positive, None, 2 * nbins), [2, nbins])
-        histograms = {"hist_true_acc": counts[1], "hist_false_acc": counts[0]}
-        return m.add_up(histograms, area, collections=collections)
+        bins = tf.where(tf.math.is_nan(scores), 2 * nbins, bins + nbins * positive)
+        counts = bincount(bins, None, 2 * nbins + 1)
+        sums = {
+            "hist_true_acc": counts[nbins:-1],
+            "hist_false_acc": counts[:nbins],
+            "not_a_number": counts[-1],
+        }
+        refused = Refused("not_a_number", tf.identity, "some scores are NaN. Leave them out.")
+        return m.add_up(sums, area, collections=collections, refused=refused)
 
 
 def check_curve(m: Metric, curve: str) -> None:

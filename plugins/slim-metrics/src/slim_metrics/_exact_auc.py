@@ -8,6 +8,7 @@ from slim_metrics._buffers import keep_rows
 from slim_metrics._curves import check_curve, trapezoids
 from slim_metrics._state import Metric, Names, ValueAndUpdate, metric
 from slim_metrics._weighting import broadcast, is_positive, matched
+from slimcore.debugging import checked
 from slimcore.errors import InputError
 
 
@@ -46,11 +47,13 @@ def streaming_dynamic_auc(
         number of predictions so far; else it is the value.
 
     Raises:
-        InputError: `curve` is neither.
+        InputError: `curve` is neither "ROC" nor "PR"; or, when the value is read, a prediction with
+            a weight was NaN.
         ShapeError: The shapes do not fit.
     """
 
     def area(rows: tf.Tensor) -> tf.Tensor:
+        rows = _without_nan(m, rows)
         rows = tf.gather(rows, tf.argsort(rows[:, 0]))
         scores, positive, negative = rows[:, 0], rows[:, 1], rows[:, 2]
         # A threshold below all of a group of equal scores, for each group, and one above all.
@@ -101,7 +104,8 @@ def auc_with_confidence_intervals(
         update is the number of predictions so far; else it is the value.
 
     Raises:
-        InputError: `alpha` is not between 0 and 1.
+        InputError: `alpha` is not between 0 and 1; or, when the value is read, a prediction with a
+            weight was NaN.
         ShapeError: The shapes do not fit.
 
     Paper: DeLong et al., "Comparing the Areas under Two or More Correlated Receiver Operating
@@ -109,6 +113,7 @@ def auc_with_confidence_intervals(
     """
 
     def data(rows: tf.Tensor) -> AucData:
+        rows = _without_nan(m, rows)
         auc, variance = _auc_and_variance(rows)
         deviations = tf.math.ndtri(tf.constant((1 + alpha) / 2, tf.float64)) * tf.sqrt(variance)
         lower, upper = auc - deviations, auc + deviations
@@ -137,6 +142,20 @@ def _rows(m: Metric, labels: Any, predictions: Any, weights: Any) -> tf.Tensor:
         weight = tf.cast(broadcast(m, weights, positive), tf.float64)
     columns = (tf.cast(predictions, tf.float64), weight * positive, weight * (1 - positive))
     return tf.stack([tf.reshape(column, [-1]) for column in columns], 1)
+
+
+def _without_nan(m: Metric, rows: tf.Tensor) -> tf.Tensor:
+    """Returns the rows, and raises if the score of one with a weight is NaN."""
+    is_nan = tf.math.is_nan(rows[:, 0])
+    number = tf.reduce_sum(tf.boolean_mask(rows, is_nan)[:, 1:])
+    data = [
+        f"{m} has no value: some predictions are NaN. Give those that do not count a weight of 0. "
+        "They number",
+        number,
+        "by weight.",
+    ]
+    rows = checked(rows, tf.equal(number, 0), data)
+    return tf.boolean_mask(rows, ~is_nan)
 
 
 def _after(weights: tf.Tensor, first: tf.Tensor) -> tf.Tensor:

@@ -1,11 +1,12 @@
 """Means over all batches: of values, element by element, and of what is below a threshold."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from slim_metrics._state import Metric, Names, ValueAndUpdate, metric, ratio
-from slim_metrics._weighting import broadcast, finite, weighted_sum_and_count
+from slim_metrics._weighting import broadcast, finite, total_of, weighted_sum_and_count
 
 
 def streaming_mean(
@@ -31,7 +32,7 @@ def streaming_mean(
         ShapeError: The weights do not fit the values.
     """
     with metric("streaming_mean", name, "mean", metrics_collections, updates_collections) as m:
-        return mean_of(m, as_floats(finite(m, "values", values)), weights)
+        return mean_of(m, [finite(m, "values", values)], weights)
 
 
 def streaming_mean_tensor(
@@ -58,11 +59,14 @@ def streaming_mean_tensor(
     """
     function = "streaming_mean_tensor"
     with metric(function, name, "mean", metrics_collections, updates_collections) as m:
-        values = as_floats(finite(m, "values", values))
+        values = finite(m, "values", values)
         if not values.shape.is_fully_defined():
             m.refuse_shape("values", values.shape, "needs values of a fully defined shape")
-        weights = tf.ones_like(values) if weights is None else broadcast(m, weights, values)
-        sums = {"total_tensor": values * tf.cast(weights, values.dtype), "count_tensor": weights}
+        values = tf.cast(values, tf.float64)
+        sums = {"total_tensor": values, "count_tensor": tf.ones_like(values)}
+        if weights is not None:
+            weights = tf.cast(broadcast(m, weights, values), tf.float64)
+            sums = {"total_tensor": values * weights, "count_tensor": weights}
         return m.add_up(sums, lambda s: ratio(s["total_tensor"], s["count_tensor"]))
 
 
@@ -74,7 +78,7 @@ def streaming_percentage_less(
     updates_collections: Names = None,
     name: str | None = None,
 ) -> ValueAndUpdate:
-    """Computes which fraction of all elements of all batches is below a threshold.
+    """Computes the fraction of all elements of all batches that are below a threshold.
 
     Args:
         values: Numbers, of any shape.
@@ -93,7 +97,7 @@ def streaming_percentage_less(
     function, default = "streaming_percentage_less", "percentage_below_threshold"
     with metric(function, name, default, metrics_collections, updates_collections) as m:
         values = finite(m, "values", values)
-        return mean_of(m, tf.less(values, tf.cast(threshold, values.dtype)), weights)
+        return mean_of(m, [tf.less(values, tf.cast(threshold, values.dtype))], weights)
 
 
 def count(
@@ -113,7 +117,7 @@ def count(
         name: Scope of the state, "count" by default.
 
     Returns:
-        The value and the update, float32 scalars.
+        The value and the update, scalars: float64; or float32 in a graph, exact up to 2^24.
 
     Raises:
         ShapeError: The weights do not fit the values.
@@ -123,18 +127,28 @@ def count(
         if weights is None:
             number = tf.size(values, tf.int64)
         else:
-            number = tf.reduce_sum(broadcast(m, weights, values))
-        return m.add_up({"count": number}, lambda s: s["count"])
+            number = total_of(broadcast(m, weights, values))
+        return m.add_up({"count": number}, lambda s: s["count"], dtype=m.count_dtype)
 
 
-def as_floats(values: tf.Tensor) -> tf.Tensor:
-    """Returns the values as floating-point numbers, float32 unless they are float64."""
-    return values if values.dtype == tf.float64 else tf.cast(values, tf.float32)
+def mean_of(
+    m: Metric,
+    tensors: Sequence[tf.Tensor],
+    weights: Any,
+    function: Callable[..., tf.Tensor] = tf.identity,
+    value_of: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
+) -> ValueAndUpdate:
+    """Adds values up into the state `total` and `count`, and returns their quotient.
 
-
-def mean_of(m: Metric, values: tf.Tensor, weights: Any) -> ValueAndUpdate:
-    """Adds values up into the state `total` and `count`, and returns their quotient."""
-    total, number = weighted_sum_and_count(m, values, weights)
+    Args:
+        m: The metric.
+        tensors: What the values are computed from; see `weighted_sum_and_count`.
+        weights: None for weights of 1, or a tensor that fits the values.
+        function: Computes the values from the tensors.
+        value_of: Computes the metric's value from the mean.
+    """
+    total, number = weighted_sum_and_count(m, tensors, weights, function)
     return m.add_up(
-        {"total": total, "count": number}, lambda sums: ratio(sums["total"], sums["count"])
+        {"total": total, "count": number},
+        lambda sums: value_of(ratio(sums["total"], sums["count"])),
     )

@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from slim_metrics._state import Metric, Names, ValueAndUpdate, metric, ratio
-from slim_metrics._threshold_buckets import Counts, bucket_sums, counts_of, even_thresholds
+from slim_metrics._threshold_buckets import Counts, add_up_buckets, even_thresholds
 from slimcore.errors import InputError
 
 
@@ -20,12 +20,12 @@ def streaming_sensitivity_at_specificity(
     updates_collections: Names = None,
     name: str | None = None,
 ) -> ValueAndUpdate:
-    """Computes the sensitivity (recall) at the threshold whose specificity is nearest to a wanted.
+    """Computes the sensitivity (recall) at the threshold whose specificity is nearest to a target.
 
     Args:
         predictions: Scores from 0 to 1, of any shape.
         labels: Booleans or 0 and 1, of that shape.
-        specificity: The wanted fraction of negatives that are predicted negative, 0 to 1.
+        specificity: The target fraction of negatives that are predicted negative, 0 to 1.
         weights: Non-negative, a scalar or of the rank of `labels` with each dimension 1 or equal.
         num_thresholds: How many evenly spaced thresholds are tried.
         metrics_collections: Collections that the value is added to.
@@ -37,7 +37,8 @@ def streaming_sensitivity_at_specificity(
         thresholds that are equally near, the lowest counts.
 
     Raises:
-        InputError: `specificity` is not from 0 to 1, or there are less than 2 thresholds.
+        InputError: `specificity` is not from 0 to 1, or there are fewer than 2 thresholds; or, when
+            the value is read, a prediction with a weight was not from 0 to 1.
         ShapeError: The shapes do not fit.
     """
 
@@ -60,12 +61,12 @@ def streaming_specificity_at_sensitivity(
     updates_collections: Names = None,
     name: str | None = None,
 ) -> ValueAndUpdate:
-    """Computes the specificity at the threshold whose sensitivity (recall) is nearest to a wanted.
+    """Computes the specificity at the threshold whose sensitivity (recall) is nearest to a target.
 
     Args:
         predictions: Scores from 0 to 1, of any shape.
         labels: Booleans or 0 and 1, of that shape.
-        sensitivity: The wanted fraction of positives that are predicted positive, 0 to 1.
+        sensitivity: The target fraction of positives that are predicted positive, 0 to 1.
         weights: Non-negative, a scalar or of the rank of `labels` with each dimension 1 or equal.
         num_thresholds: How many evenly spaced thresholds are tried.
         metrics_collections: Collections that the value is added to.
@@ -77,7 +78,8 @@ def streaming_specificity_at_sensitivity(
         thresholds that are equally near, the highest counts.
 
     Raises:
-        InputError: `sensitivity` is not from 0 to 1, or there are less than 2 thresholds.
+        InputError: `sensitivity` is not from 0 to 1, or there are fewer than 2 thresholds; or, when
+            the value is read, a prediction with a weight was not from 0 to 1.
         ShapeError: The shapes do not fit.
     """
 
@@ -106,7 +108,7 @@ def precision_at_recall(
     Args:
         labels: Booleans or 0 and 1, of any shape.
         predictions: Scores from 0 to 1, of that shape.
-        target_recall: The wanted recall, 0 to 1.
+        target_recall: The target recall, 0 to 1.
         weights: Non-negative, a scalar or of the rank of `labels` with each dimension 1 or equal.
         num_thresholds: How many evenly spaced thresholds are tried.
         metrics_collections: Collections that the value is added to.
@@ -117,7 +119,8 @@ def precision_at_recall(
         The value and the update, float32 scalars; 1 where nothing is predicted positive there.
 
     Raises:
-        InputError: `target_recall` is not from 0 to 1, or there are less than 2 thresholds.
+        InputError: `target_recall` is not from 0 to 1, or there are fewer than 2 thresholds; or,
+            when the value is read, a prediction with a weight was not from 0 to 1.
         ShapeError: The shapes do not fit.
     """
 
@@ -148,7 +151,7 @@ def recall_at_precision(
     Args:
         labels: Booleans or 0 and 1, of any shape.
         predictions: Scores from 0 to 1, of that shape.
-        precision: The wanted precision, 0 to 1; that of no positive prediction is 0 here.
+        precision: The target precision, 0 to 1; that of no positive prediction is 0 here.
         weights: Non-negative, a scalar or of the rank of `labels` with each dimension 1 or equal.
         num_thresholds: How many evenly spaced thresholds are tried.
         metrics_collections: Collections that the value is added to.
@@ -162,7 +165,8 @@ def recall_at_precision(
         The value and the update, float32 scalars; 0 while no example is positive.
 
     Raises:
-        InputError: `precision` is not from 0 to 1, or there are less than 2 thresholds.
+        InputError: `precision` is not from 0 to 1, or there are fewer than 2 thresholds; or, when
+            the value is read, a prediction with a weight was not from 0 to 1.
         ShapeError: The shapes do not fit.
     """
 
@@ -205,7 +209,8 @@ def f1_score(
         The value and the update, float32 scalars; 0 while no example is positive.
 
     Raises:
-        InputError: There are less than 2 thresholds.
+        InputError: There are fewer than 2 thresholds; or, when the
+            value is read, a prediction with a weight was not from 0 to 1.
         ShapeError: The shapes do not fit.
     """
 
@@ -227,8 +232,7 @@ def _at_best(
     value_of: Callable[[Counts], tf.Tensor],
 ) -> ValueAndUpdate:
     at = even_thresholds(m, num_thresholds)
-    sums = bucket_sums(m, predictions, labels, at, weights)
-    return m.add_up(sums, lambda s: value_of(counts_of(s, at)))
+    return add_up_buckets(m, predictions, labels, at, weights, value_of)
 
 
 def _distance(rates: tf.Tensor, wanted: float) -> tf.Tensor:

@@ -38,7 +38,7 @@ def streaming_top_k_accuracy(
     """
     function, default = "streaming_top_k_accuracy", f"accuracy_at_{k}"
     with metric(function, name, default, metrics_collections, updates_collections) as m:
-        return mean_of(m, in_top_k(m, predictions, labels, k), weights)
+        return mean_of(m, [in_top_k(m, predictions, labels, k)], weights)
 
 
 def streaming_recall_at_k(
@@ -72,7 +72,7 @@ def streaming_recall_at_k(
     """
     function, default = "streaming_recall_at_k", f"recall_at_{k}"
     with metric(function, name, default, metrics_collections, updates_collections) as m:
-        return mean_of(m, in_top_k(m, predictions, labels, k), weights)
+        return mean_of(m, [in_top_k(m, predictions, labels, k)], weights)
 
 
 def streaming_sparse_recall_at_k(
@@ -85,7 +85,7 @@ def streaming_sparse_recall_at_k(
     updates_collections: Names = None,
     name: str | None = None,
 ) -> ValueAndUpdate:
-    """Computes which fraction of all labels so far is among the k highest scores of its example.
+    """Computes the fraction of labels so far that are among the k highest scores of its example.
 
     Args:
         predictions: Scores, [..., num_classes].
@@ -120,7 +120,7 @@ def sparse_recall_at_top_k(
     updates_collections: Names = None,
     name: str | None = None,
 ) -> ValueAndUpdate:
-    """Computes which fraction of all labels so far is among the k classes chosen for its example.
+    """Computes the fraction of labels so far that are among the k classes chosen for its example.
 
     Args:
         labels: Class indices, as in `streaming_sparse_recall_at_k`.
@@ -153,7 +153,7 @@ def streaming_sparse_precision_at_k(
     updates_collections: Names = None,
     name: str | None = None,
 ) -> ValueAndUpdate:
-    """Computes which fraction of the k highest scores of each example so far is a label of it.
+    """Computes the fraction of each example's k highest scores so far that are its labels.
 
     Args:
         predictions: Scores, [..., num_classes].
@@ -189,7 +189,7 @@ def streaming_sparse_precision_at_top_k(
     updates_collections: Names = None,
     name: str | None = None,
 ) -> ValueAndUpdate:
-    """Computes which fraction of the k classes chosen for each example so far is a label of it.
+    """Computes the fraction of the k classes chosen for each example that are its labels.
 
     Args:
         top_k_predictions: Class indices, [..., k].

@@ -4,9 +4,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from slim_metrics._mean import as_floats, mean_of
-from slim_metrics._state import Names, Sums, ValueAndUpdate, metric, ratio
-from slim_metrics._weighting import matched, weighted_sum_and_count
+from slim_metrics._mean import mean_of
+from slim_metrics._state import Names, ValueAndUpdate, metric
+from slim_metrics._weighting import matched
 from slimcore.errors import ShapeError
 
 
@@ -37,8 +37,7 @@ def streaming_mean_absolute_error(
     function, default = "streaming_mean_absolute_error", "mean_absolute_error"
     with metric(function, name, default, metrics_collections, updates_collections) as m:
         predictions, labels, weights = matched(m, predictions, labels, weights)
-        error = tf.abs(as_floats(predictions) - _like(predictions, labels))
-        return mean_of(m, error, weights)
+        return mean_of(m, [predictions, labels], weights, lambda p, t: tf.abs(p - t))
 
 
 def streaming_mean_relative_error(
@@ -72,8 +71,12 @@ def streaming_mean_relative_error(
     with metric(function, name, default, metrics_collections, updates_collections) as m:
         predictions, labels, weights = matched(m, predictions, labels, weights)
         predictions, normalizer, _ = matched(m, predictions, normalizer)
-        error = tf.abs(as_floats(predictions) - _like(predictions, labels))
-        return mean_of(m, tf.math.divide_no_nan(error, _like(predictions, normalizer)), weights)
+        return mean_of(
+            m,
+            [predictions, labels, normalizer],
+            weights,
+            lambda p, t, n: tf.math.divide_no_nan(tf.abs(p - t), n),
+        )
 
 
 def streaming_mean_squared_error(
@@ -103,8 +106,7 @@ def streaming_mean_squared_error(
     function, default = "streaming_mean_squared_error", "mean_squared_error"
     with metric(function, name, default, metrics_collections, updates_collections) as m:
         predictions, labels, weights = matched(m, predictions, labels, weights)
-        error = tf.math.squared_difference(as_floats(predictions), _like(predictions, labels))
-        return mean_of(m, error, weights)
+        return mean_of(m, [predictions, labels], weights, tf.math.squared_difference)
 
 
 def streaming_root_mean_squared_error(
@@ -133,14 +135,9 @@ def streaming_root_mean_squared_error(
     """
     function, default = "streaming_root_mean_squared_error", "root_mean_squared_error"
 
-    def root(sums: Sums) -> tf.Tensor:
-        return tf.sqrt(ratio(sums["total"], sums["count"]))
-
     with metric(function, name, default, metrics_collections, updates_collections) as m:
         predictions, labels, weights = matched(m, predictions, labels, weights)
-        error = tf.math.squared_difference(as_floats(predictions), _like(predictions, labels))
-        total, count = weighted_sum_and_count(m, error, weights)
-        return m.add_up({"total": total, "count": count}, root)
+        return mean_of(m, [predictions, labels], weights, tf.math.squared_difference, tf.sqrt)
 
 
 def streaming_mean_cosine_distance(
@@ -174,9 +171,6 @@ def streaming_mean_cosine_distance(
     """
     function, default = "streaming_mean_cosine_distance", "mean_cosine_distance"
 
-    def distance(sums: Sums) -> tf.Tensor:
-        return 1.0 - ratio(sums["total"], sums["count"])
-
     with metric(function, name, default, metrics_collections, updates_collections) as m:
         predictions, labels, _ = matched(m, predictions, labels)
         rank = predictions.shape.rank
@@ -185,12 +179,8 @@ def streaming_mean_cosine_distance(
                 f"{m} got dim={dim} for predictions of shape {predictions.shape}; pass one of its "
                 f"dimensions, 0 to {rank - 1}"
             )
-        products = as_floats(predictions) * _like(predictions, labels)
-        similarity = tf.reduce_sum(products, dim, keepdims=True)
-        total, count = weighted_sum_and_count(m, similarity, weights)
-        return m.add_up({"total": total, "count": count}, distance)
 
+        def similarity(p: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
+            return tf.reduce_sum(p * t, dim, keepdims=True)
 
-def _like(predictions: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """Returns the labels in the type in which `as_floats` computes with the predictions."""
-    return tf.cast(labels, tf.float64 if predictions.dtype == tf.float64 else tf.float32)
+        return mean_of(m, [predictions, labels], weights, similarity, lambda mean: 1.0 - mean)

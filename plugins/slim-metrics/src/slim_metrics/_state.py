@@ -13,7 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from slimcore.collections import Collections, add_to_collections, in_graph, innermost
-from slimcore.errors import ShapeError
+from slimcore.debugging import checked
+from slimcore.errors import InputError, ShapeError
 from slimcore.module import current_module
 
 GraphKeys = tf.compat.v1.GraphKeys
@@ -37,6 +38,24 @@ class CurrentValue:
 
 
 @dataclass(frozen=True)
+class Refused:
+    """Inputs that a metric cannot count. Its state keeps how many there were.
+
+    Finding them costs an update little, since it sorts every input into some cell anyway; reading
+    the value raises if there were any.
+
+    Attributes:
+        among: The name of the sum that they are in.
+        number: Takes that sum, and returns how many there are, each counted by its weight.
+        message: What they are, what is allowed, and what to do.
+    """
+
+    among: str
+    number: Callable[[tf.Tensor], tf.Tensor]
+    message: str
+
+
+@dataclass(frozen=True)
 class Metric:
     """One metric while it is built: its scope, and where its results are gathered.
 
@@ -55,6 +74,11 @@ class Metric:
     def __str__(self) -> str:
         return f"{self.function} (scope {self.scope})"
 
+    @property
+    def count_dtype(self) -> tf.DType:
+        """The type of a count: one that holds it, or in a graph the original's, float32."""
+        return tf.float32 if in_graph() else tf.float64
+
     def refuse_shape(self, what: str, shape: Any, allowed: str) -> NoReturn:
         """Raises a ShapeError: what has which shape, and what is allowed."""
         raise ShapeError(f"{self} {allowed}; the shape of {what} is {shape}")
@@ -66,6 +90,7 @@ class Metric:
         update_of: Callable[[Sums], Any] | None = None,
         dtype: tf.DType = tf.float32,
         collections: Names = None,
+        refused: Refused | None = None,
     ) -> ValueAndUpdate:
         """Adds one batch to the state, and returns the value and the update.
 
@@ -77,6 +102,7 @@ class Metric:
             update_of: In a graph, what the update returns instead of the value.
             dtype: Type of the value.
             collections: More collections for the state.
+            refused: Inputs that leave no value to read. The update in a graph passes them by.
         """
         state = {
             name: sum_variable(name, value.shape, collections=collections)
@@ -98,7 +124,23 @@ class Metric:
             # `value` is one op where `read_value` is two.
             return {name: var.value() for name, var in state.items()}
 
-        return self.deliver(grow, lambda: value_of(read()), value_of, update_of, dtype)
+        def value_if_right(sums: Sums) -> Any:
+            if refused is None:
+                return value_of(sums)
+            among = sums[refused.among]
+            number = refused.number(among)
+            data = [f"{self} has no value: {refused.message} They number", number, "by weight."]
+            right = checked(among, tf.equal(number, 0), data)
+            if not in_graph():
+                return value_of(sums)
+            with tf.control_dependencies([right]):
+                return value_of({name: tf.identity(value) for name, value in sums.items()})
+
+        def value_if_read(sums: Sums) -> Any:
+            # The update in a graph is not the place to read the value.
+            return value_of(sums) if in_graph() else value_if_right(sums)
+
+        return self.deliver(grow, lambda: value_if_right(read()), value_if_read, update_of, dtype)
 
     def deliver(
         self,
@@ -124,9 +166,16 @@ class Metric:
             else:
                 update = _finished(update_of(grow()), None, "update_op")
         else:
-            value = update = _finished(value_of(grow()), dtype)
-            current = CurrentValue(self.scope, value, lambda: _finished(read(), dtype))
-            gather_value(current)
+
+            def read_again() -> Any:
+                return _finished(read(), dtype)
+
+            try:
+                value = update = _finished(value_of(grow()), dtype)
+            except InputError:  # which reading the value again raises again
+                gather_value(CurrentValue(self.scope, None, read_again))
+                raise
+            gather_value(CurrentValue(self.scope, value, read_again))
         add_to_collections(self.metrics_collections, value)
         add_to_collections(self.updates_collections, update)
         return value, update

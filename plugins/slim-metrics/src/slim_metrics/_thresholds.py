@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from slim_metrics._state import Metric, Names, ValueAndUpdate, metric, ratio
-from slim_metrics._threshold_buckets import Counts, bucket_sums, counts_of, given_thresholds
+from slim_metrics._threshold_buckets import Counts, add_up_buckets, given_thresholds
 
 
 def streaming_true_positives_at_thresholds(
@@ -18,20 +18,22 @@ def streaming_true_positives_at_thresholds(
     """Counts, at each threshold, examples predicted positive that are so.
 
     Args:
-        predictions: Scores of any shape. One above a threshold is positive, one equal to it is not.
+        predictions: Scores of any shape, from 0 to 1 if all thresholds are. One above a threshold
+            is positive, one equal to it is not.
         labels: Booleans or 0 and 1, of that shape.
         thresholds: T numbers, in any order.
         weights: Non-negative, a scalar or of the rank of `labels` with each dimension 1 or equal.
 
     Returns:
-        The value and the update, float32 [T].
+        The value and the update, [T]: float64, or float32 in a graph.
 
     Raises:
+        InputError: When the value is read, and a prediction with a weight was NaN or out of range.
         ShapeError: The shapes do not fit.
     """
     with metric("streaming_true_positives_at_thresholds", None, "true_positives") as m:
         return _at_each(
-            m, predictions, labels, thresholds, weights, lambda counts: counts.true_positives
+            m, predictions, labels, thresholds, weights, lambda c: c.true_positives, m.count_dtype
         )
 
 
@@ -44,20 +46,22 @@ def streaming_false_positives_at_thresholds(
     """Counts, at each threshold, examples predicted positive that are negative.
 
     Args:
-        predictions: Scores of any shape. One above a threshold is positive, one equal to it is not.
+        predictions: Scores of any shape, from 0 to 1 if all thresholds are. One above a threshold
+            is positive, one equal to it is not.
         labels: Booleans or 0 and 1, of that shape.
         thresholds: T numbers, in any order.
         weights: Non-negative, a scalar or of the rank of `labels` with each dimension 1 or equal.
 
     Returns:
-        The value and the update, float32 [T].
+        The value and the update, [T]: float64, or float32 in a graph.
 
     Raises:
+        InputError: When the value is read, and a prediction with a weight was NaN or out of range.
         ShapeError: The shapes do not fit.
     """
     with metric("streaming_false_positives_at_thresholds", None, "false_positives") as m:
         return _at_each(
-            m, predictions, labels, thresholds, weights, lambda counts: counts.false_positives
+            m, predictions, labels, thresholds, weights, lambda c: c.false_positives, m.count_dtype
         )
 
 
@@ -70,20 +74,22 @@ def streaming_true_negatives_at_thresholds(
     """Counts, at each threshold, examples predicted negative that are so.
 
     Args:
-        predictions: Scores of any shape. One above a threshold is positive, one equal to it is not.
+        predictions: Scores of any shape, from 0 to 1 if all thresholds are. One above a threshold
+            is positive, one equal to it is not.
         labels: Booleans or 0 and 1, of that shape.
         thresholds: T numbers, in any order.
         weights: Non-negative, a scalar or of the rank of `labels` with each dimension 1 or equal.
 
     Returns:
-        The value and the update, float32 [T].
+        The value and the update, [T]: float64, or float32 in a graph.
 
     Raises:
+        InputError: When the value is read, and a prediction with a weight was NaN or out of range.
         ShapeError: The shapes do not fit.
     """
     with metric("streaming_true_negatives_at_thresholds", None, "true_negatives") as m:
         return _at_each(
-            m, predictions, labels, thresholds, weights, lambda counts: counts.true_negatives
+            m, predictions, labels, thresholds, weights, lambda c: c.true_negatives, m.count_dtype
         )
 
 
@@ -96,20 +102,22 @@ def streaming_false_negatives_at_thresholds(
     """Counts, at each threshold, examples predicted negative that are positive.
 
     Args:
-        predictions: Scores of any shape. One above a threshold is positive, one equal to it is not.
+        predictions: Scores of any shape, from 0 to 1 if all thresholds are. One above a threshold
+            is positive, one equal to it is not.
         labels: Booleans or 0 and 1, of that shape.
         thresholds: T numbers, in any order.
         weights: Non-negative, a scalar or of the rank of `labels` with each dimension 1 or equal.
 
     Returns:
-        The value and the update, float32 [T].
+        The value and the update, [T]: float64, or float32 in a graph.
 
     Raises:
+        InputError: When the value is read, and a prediction with a weight was NaN or out of range.
         ShapeError: The shapes do not fit.
     """
     with metric("streaming_false_negatives_at_thresholds", None, "false_negatives") as m:
         return _at_each(
-            m, predictions, labels, thresholds, weights, lambda counts: counts.false_negatives
+            m, predictions, labels, thresholds, weights, lambda c: c.false_negatives, m.count_dtype
         )
 
 
@@ -122,10 +130,11 @@ def streaming_precision_at_thresholds(
     updates_collections: Names = None,
     name: str | None = None,
 ) -> ValueAndUpdate:
-    """Computes, at each threshold, which fraction of the positive predictions is right.
+    """Computes precision, the fraction of positive predictions that are right, at each threshold.
 
     Args:
-        predictions: Scores of any shape. One above a threshold is positive, one equal to it is not.
+        predictions: Scores of any shape, from 0 to 1 if all thresholds are. One above a threshold
+            is positive, one equal to it is not.
         labels: Booleans or 0 and 1, of that shape.
         thresholds: T numbers, in any order.
         weights: Non-negative, a scalar or of the rank of `labels` with each dimension 1 or equal.
@@ -137,6 +146,7 @@ def streaming_precision_at_thresholds(
         The value and the update, float32 [T]; 0 where nothing is predicted positive.
 
     Raises:
+        InputError: When the value is read, and a prediction with a weight was NaN or out of range.
         ShapeError: The shapes do not fit.
     """
 
@@ -157,10 +167,11 @@ def streaming_recall_at_thresholds(
     updates_collections: Names = None,
     name: str | None = None,
 ) -> ValueAndUpdate:
-    """Computes, at each threshold, which fraction of the positive examples is found.
+    """Computes recall, the fraction of positive examples that are found, at each threshold.
 
     Args:
-        predictions: Scores of any shape. One above a threshold is positive, one equal to it is not.
+        predictions: Scores of any shape, from 0 to 1 if all thresholds are. One above a threshold
+            is positive, one equal to it is not.
         labels: Booleans or 0 and 1, of that shape.
         thresholds: T numbers, in any order.
         weights: Non-negative, a scalar or of the rank of `labels` with each dimension 1 or equal.
@@ -172,6 +183,7 @@ def streaming_recall_at_thresholds(
         The value and the update, float32 [T]; 0 where no example is positive.
 
     Raises:
+        InputError: When the value is read, and a prediction with a weight was NaN or out of range.
         ShapeError: The shapes do not fit.
     """
 
@@ -192,10 +204,11 @@ def streaming_false_positive_rate_at_thresholds(
     updates_collections: Names = None,
     name: str | None = None,
 ) -> ValueAndUpdate:
-    """Computes, at each threshold, which fraction of negative examples is predicted positive.
+    """Computes the fraction of negative examples that are predicted positive, at each threshold.
 
     Args:
-        predictions: Scores of any shape. One above a threshold is positive, one equal to it is not.
+        predictions: Scores of any shape, from 0 to 1 if all thresholds are. One above a threshold
+            is positive, one equal to it is not.
         labels: Booleans or 0 and 1, of that shape.
         thresholds: T numbers, in any order.
         weights: Non-negative, a scalar or of the rank of `labels` with each dimension 1 or equal.
@@ -207,6 +220,7 @@ def streaming_false_positive_rate_at_thresholds(
         The value and the update, float32 [T]; 0 where no example is negative.
 
     Raises:
+        InputError: When the value is read, and a prediction with a weight was NaN or out of range.
         ShapeError: The shapes do not fit.
     """
 
@@ -230,10 +244,11 @@ def streaming_false_negative_rate_at_thresholds(
     updates_collections: Names = None,
     name: str | None = None,
 ) -> ValueAndUpdate:
-    """Computes, at each threshold, which fraction of the positive examples is missed.
+    """Computes the fraction of positive examples that are missed, at each threshold.
 
     Args:
-        predictions: Scores of any shape. One above a threshold is positive, one equal to it is not.
+        predictions: Scores of any shape, from 0 to 1 if all thresholds are. One above a threshold
+            is positive, one equal to it is not.
         labels: Booleans or 0 and 1, of that shape.
         thresholds: T numbers, in any order.
         weights: Non-negative, a scalar or of the rank of `labels` with each dimension 1 or equal.
@@ -245,6 +260,7 @@ def streaming_false_negative_rate_at_thresholds(
         The value and the update, float32 [T]; 0 where no example is positive.
 
     Raises:
+        InputError: When the value is read, and a prediction with a weight was NaN or out of range.
         ShapeError: The shapes do not fit.
     """
 
@@ -266,7 +282,7 @@ def _at_each(
     thresholds: Sequence[float],
     weights: Any,
     value_of: Callable[[Counts], tf.Tensor],
+    dtype: tf.DType = tf.float32,
 ) -> ValueAndUpdate:
     at = given_thresholds(m, thresholds)
-    sums = bucket_sums(m, predictions, labels, at, weights)
-    return m.add_up(sums, lambda s: value_of(counts_of(s, at)))
+    return add_up_buckets(m, predictions, labels, at, weights, value_of, dtype)

@@ -1,5 +1,6 @@
 """Makes predictions, labels and weights fit each other, and says which metric they do not fit."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -9,6 +10,8 @@ from slimcore.debugging import check_finite, check_not_negative, check_range
 from slimcore.errors import ShapeError
 
 _MANY = 1 << 16
+# Up to here float32 holds every whole number.
+_EXACT = float(1 << 24)
 
 
 def matched(
@@ -85,26 +88,72 @@ def broadcast(metric: Metric, weights: Any, values: tf.Tensor) -> tf.Tensor:
 
 
 def weighted_sum_and_count(
-    metric: Metric, values: tf.Tensor, weights: tf.Tensor | None
+    metric: Metric,
+    tensors: Sequence[tf.Tensor],
+    weights: tf.Tensor | None,
+    function: Callable[..., tf.Tensor] = tf.identity,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the sum of the weighted values, and of the weights. Scalars.
+    """Returns the sum of weighted values, and of the weights. Scalars.
 
     Args:
         metric: The metric, for errors.
-        values: Tensor of numbers or booleans.
-        weights: None for weights of 1, or a tensor that fits `values`.
+        tensors: What the values are computed from, of numbers or booleans.
+        weights: None for weights of 1, or a tensor that fits the values.
+        function: Computes the values from the tensors, once they are all floats of one type.
     """
-    if values.dtype == tf.bool:
-        # Few are summed in the type of the state, which saves an op; many in float32, which moves
-        # half the memory and is exact up to 2^24 examples in one batch.
-        few = (values.shape.num_elements() or _MANY) < _MANY
-        values = tf.cast(values, tf.float64 if few else tf.float32)
+    start = _start(tensors[0])
+    # Whole numbers are to be right to the last one, others only to be finite.
+    most = _EXACT if tensors[0].dtype == tf.bool else tf.float32.max
+
+    def values(dtype: tf.DType) -> tf.Tensor:
+        return function(*(tf.cast(tensor, dtype) for tensor in tensors))
+
+    first = values(start)
     if weights is None:
-        known = values.shape.num_elements()
-        number = tf.size(values, tf.int64) if known is None else tf.constant(known, tf.float64)
-        return tf.reduce_sum(values), number
-    weights = broadcast(metric, weights, values)
-    return tf.reduce_sum(values * tf.cast(weights, values.dtype)), tf.reduce_sum(weights)
+        known = first.shape.num_elements()
+        number = tf.size(first, tf.int64) if known is None else tf.constant(known, tf.float64)
+        return _total(first, values, most), number
+    weights = broadcast(metric, weights, first)
+
+    def weighted(dtype: tf.DType) -> tf.Tensor:
+        return values(dtype) * tf.cast(weights, dtype)
+
+    return _total(first * tf.cast(weights, start), weighted, most), total_of(weights)
+
+
+def total_of(values: tf.Tensor) -> tf.Tensor:
+    """Returns the sum of numbers, a float64 scalar that is exact for whole numbers."""
+
+    def cast(dtype: tf.DType) -> tf.Tensor:
+        return tf.cast(values, dtype)
+
+    return _total(cast(_start(values)), cast, _EXACT)
+
+
+def _start(tensor: tf.Tensor) -> tf.DType:
+    """Returns the type to add in: float64 if elements are few or have it, and else float32."""
+    few = (tensor.shape.num_elements() or _MANY) < _MANY
+    return tf.float64 if few or tensor.dtype == tf.float64 else tf.float32
+
+
+def _total(first: tf.Tensor, values: Callable[[tf.DType], tf.Tensor], most: float) -> tf.Tensor:
+    """Returns the sum of values as a float64 scalar.
+
+    Float32 moves half the memory of float64, but may not hold the sum. Then it is made anew.
+
+    Args:
+        first: The values, in float32 or float64.
+        values: Computes the values in a type.
+        most: The size of the sum from which float32 does not hold it.
+    """
+    total = tf.reduce_sum(first)
+    if first.dtype == tf.float64:
+        return total
+    return tf.cond(
+        tf.abs(total) < most,
+        lambda: tf.cast(total, tf.float64),
+        lambda: tf.reduce_sum(values(tf.float64)),
+    )
 
 
 def bincount(bins: tf.Tensor, weights: tf.Tensor | None, size: int) -> tf.Tensor:
