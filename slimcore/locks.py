@@ -39,7 +39,6 @@ class FolderLock:
         self._path = Path(folder, NAME)
         self._what = what
         self._file: IO[str] | None = None
-        self._is_locked = False
 
     def __enter__(self) -> "FolderLock":
         self.acquire()
@@ -60,16 +59,20 @@ class FolderLock:
             RunError: Another process holds the lock, which the message names; or nothing can be
                 written in the folder.
         """
+        import fcntl
+
+        if os.environ.get(VARIABLE, "").lower() in ("off", "0", "no", "false"):
+            return
         while self._file is None:
             try:
-                file = open(self._path, "a+", encoding="utf-8")
+                file = open(self._path, "a+", encoding="utf-8")  # noqa: SIM115 (kept open)
             except OSError as error:
                 raise RunError(
                     f"cannot write to the folder {self._path.parent}: {error.strerror}; choose "
                     "another"
                 ) from error
             try:
-                self._is_locked = _lock(file)
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 with file:
                     raise RunError(self._refusal(file)) from error
@@ -81,7 +84,7 @@ class FolderLock:
                     RuntimeWarning,
                     stacklevel=3,
                 )
-            if self._is_locked and not _is_at(file, self._path):
+            if not _is_at(file, self._path):
                 file.close()  # who held it before has removed the file
                 continue
             self._file = file
@@ -96,7 +99,7 @@ class FolderLock:
             if _is_at(self._file, self._path):
                 with contextlib.suppress(OSError):
                     self._path.unlink()
-        self._file, self._is_locked = None, False
+        self._file = None
 
     def check(self) -> None:
         """Makes sure that the folder is the one that was locked.
@@ -130,21 +133,6 @@ class FolderLock:
             f"since {holder.get('since', '?')}. Wait for its end, end it, or choose another "
             f"folder; if it is gone, which a file system can miss, set {VARIABLE}=off"
         )
-
-
-def _lock(file: IO[str]) -> bool:
-    """Locks a file, unless the user has turned that off; returns whether it is locked.
-
-    Raises:
-        BlockingIOError: Another process holds the lock.
-        OSError: The file system has no locks.
-    """
-    if os.environ.get(VARIABLE, "").lower() in ("off", "0", "no", "false"):
-        return False
-    import fcntl
-
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    return True
 
 
 def _is_at(file: IO[str], path: Path) -> bool:

@@ -35,9 +35,14 @@ def test_a_file_is_replaced_when_the_block_ends(tmp_path):
 def test_after_an_error_the_old_file_stays_alone(tmp_path):
     path = tmp_path / "labels"
     path.write_text("old")
-    with pytest.raises(ValueError, match="no"), replacing(path) as beside:
-        beside.write_text("half")
-        raise ValueError("no")
+
+    def fail():
+        with replacing(path) as beside:
+            beside.write_text("half")
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        fail()
     assert (path.read_text(), os.listdir(tmp_path)) == ("old", ["labels"])
 
 

@@ -48,14 +48,16 @@ def test_death_frees_the_folder(tmp_path, holder, number):
 
 def test_the_user_can_override_the_lock(tmp_path, holder, monkeypatch):
     monkeypatch.setenv("SLIM_LOCKS", "off")
+    holders = (tmp_path / NAME).read_text()
     with FolderLock(tmp_path, "slim train"):
         pass
+    assert (tmp_path / NAME).read_text() == holders
 
 
 def test_two_in_one_process_are_refused_as_well_and_the_end_frees_the_folder(tmp_path):
-    with FolderLock(tmp_path, "one"):
-        with pytest.raises(RunError, match=f"in use by one: process {os.getpid()} on host"):
-            FolderLock(tmp_path, "two").acquire()
+    told = f"in use by one: process {os.getpid()} on host"
+    with FolderLock(tmp_path, "one"), pytest.raises(RunError, match=told):
+        FolderLock(tmp_path, "two").acquire()
     with FolderLock(tmp_path, "two"):
         pass
     assert os.listdir(tmp_path) == []
@@ -103,7 +105,9 @@ def test_a_file_system_without_locks_is_told_once_and_used(tmp_path, monkeypatch
         raise OSError(38, "Function not implemented")
 
     monkeypatch.setattr(fcntl, "flock", flock)
+    lock = FolderLock(tmp_path, "slim train")
     with pytest.warns(RuntimeWarning, match="without locks .Function not implemented"):
-        with FolderLock(tmp_path, "slim train") as lock:
-            lock.check()
+        lock.acquire()
+    lock.check()
+    lock.release()
     assert os.listdir(tmp_path) == []
