@@ -35,6 +35,7 @@ from slimcore._checkpoint_files import (
 from slimcore.errors import CheckpointError, nearest
 
 __all__ = [
+    "INDEX",
     "PREFIX",
     "Entry",
     "Plan",
