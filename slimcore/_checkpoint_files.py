@@ -151,6 +151,15 @@ def damage(prefix: str, every_value: bool = False) -> str | None:
         readable.sort(key=lambda name: sizes[name])
         for name in readable if every_value else readable[:1]:
             reader.get_tensor(name)
+        if every_value and tf.executing_eagerly():
+            # Such as the position of a run in its data, which the reader cannot read.
+            for name in (n for n in sizes if types[n] == tf.variant):
+                tf.raw_ops.RestoreV2(
+                    prefix=prefix,
+                    tensor_names=[name],
+                    shape_and_slices=[""],
+                    dtypes=[tf.variant],
+                )
     except (tf.errors.OpError, ValueError, RuntimeError, IndexError, OverflowError) as error:
         text = first_line(error)
         return "a value is not as its checksum" if "Checksum does not match" in text else text

@@ -221,9 +221,9 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_warning(tmp_path, line, part
 def test_a_folder_whose_newest_checkpoint_is_damaged_stands_for_the_one_before(tmp_path, line):
     for step in (1, 2):
         line.save(tmp_path, step, float(step))
-    data = bytearray((tmp_path / "model.ckpt-2.data-00000-of-00001").read_bytes())
-    data[-1] ^= 1  # of the weight, whose checksum does not hold any longer
-    (tmp_path / "model.ckpt-2.data-00000-of-00001").write_bytes(data)
+    data = (tmp_path / "model.ckpt-2.data-00000-of-00001").read_bytes()
+    flipped = bytes(byte ^ 1 for byte in data)  # which the checksums tell
+    (tmp_path / "model.ckpt-2.data-00000-of-00001").write_bytes(flipped)
     with pytest.warns(RuntimeWarning, match="ckpt-2 is damaged .a value is not as its checksum"):
         found = evaluate_once(line.metric_fn, str(tmp_path), line.dataset())
     assert found == {"mean": 3.0}

@@ -4,13 +4,11 @@ import json
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 import slim_learning.run.checkpoint_watcher as watching
 import tensorflow as tf
 
 import slimcore as slim
-import slimcore.checkpoints as checkpoints
 import slimcore.events as events
 from slimcore.errors import CheckpointError, DataError, InputError
 
@@ -377,9 +375,18 @@ def evaluated(folder, **options):
     )
 
 
+def save_alone(folder, step, **values):
+    """Writes a checkpoint of these variables, without a global step."""
+    with tf.Graph().as_default(), v1.Session() as session:
+        for name, value in values.items():
+            v1.get_variable(name, initializer=value, use_resource=True)
+        session.run(v1.global_variables_initializer())
+        return v1.train.Saver().save(session, f"{folder}/model.ckpt", step)
+
+
 @pytest.mark.parametrize("loop", [True, False])
 def test_a_checkpoint_without_a_global_step_is_evaluated(tmp_path, loop):
-    path = checkpoints.save(str(tmp_path / "model.ckpt-7"), {"w": tf.constant(2.0).numpy()})
+    path = save_alone(tmp_path, 7, w=2.0)
     value, update = metric()
     ops = {"num_evals": 3, "eval_op": update, "final_op": value}
     if loop:
@@ -390,20 +397,18 @@ def test_a_checkpoint_without_a_global_step_is_evaluated(tmp_path, loop):
 
 
 def test_a_checkpoint_with_a_step_and_one_without_it_take_turns(tmp_path, trained):
-    trained.save(1, 1.0)
-    checkpoints.save(str(tmp_path / "model.ckpt-2"), {"w": np.float32(2)})
-    trained.save(3, 3.0)
+    paths = [trained.save(1, 1.0), save_alone(tmp_path, 2, w=2.0), trained.save(3, 3.0)]
     found = []
     value, update = metric()
     step = slim.get_global_step()
-    for path in slim.evaluation.checkpoints_iterator(str(tmp_path), timeout=0):
+    for path in paths:
         ops = {"num_evals": 3, "eval_op": update, "final_op": [value, step]}
         found.append(slim.evaluation.evaluate_once("", path, None, **ops))
     assert found == [[2.0, 1], [4.0, 0], [6.0, 3]]
 
 
 def test_another_variable_that_a_checkpoint_without_a_step_lacks_is_named(tmp_path):
-    checkpoints.save(str(tmp_path / "model.ckpt-7"), {"v": np.float32(2)})
+    save_alone(tmp_path, 7, v=2.0)
     with pytest.raises(CheckpointError, match="w is not in it"):
         evaluated(tmp_path, timeout=0)
 

@@ -107,6 +107,7 @@ def evaluation_loop(
     Raises:
         See `evaluate_once`.
     """
+    watcher.require_folder(checkpoint_dir)
     logdir = logdir or os.path.join(checkpoint_dir, "eval")
     evaluation = _Evaluation(metric_fn, dataset, num_evals, moving_averages)
     run, file = _run(logdir, split), _file(logdir, split)
