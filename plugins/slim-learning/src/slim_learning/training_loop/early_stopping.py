@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from slim_learning.run.results_log import ResultsFile
-from slimcore.errors import InputError, nearest
+from slimcore.errors import InputError, RunError, nearest
+from slimcore.files import replacing
 
 RESULTS, BEST = "evaluations.jsonl", "best.json"
 
@@ -131,6 +132,8 @@ class Evaluations:
         value, step = self._best
         best = {"step": step, "checkpoint": checkpoint, self.selection.metric: value}
         path = Path(self._logdir, BEST)
-        beside = path.with_name(f"{BEST}.{os.getpid()}.tmp")
-        beside.write_text(json.dumps(best) + "\n", encoding="utf-8")
-        os.replace(beside, path)
+        try:
+            with replacing(path) as beside:
+                beside.write_text(json.dumps(best) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise RunError(f"cannot write {path}: {error.strerror}") from error
