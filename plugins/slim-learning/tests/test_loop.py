@@ -216,7 +216,7 @@ def test_ctrl_c_is_a_keyboard_interrupt_after_saving(tmp_path, task, followed):
 def test_a_loss_that_is_no_number_ends_the_run_with_its_checkpoints(tmp_path, task, followed):
     train_op = task.train_op(v1.train.GradientDescentOptimizer(1e6))
     with pytest.raises(
-        RunError, match=r"no number at step \d+; the newest checkpoint is .*ckpt-\d\."
+        RunError, match=r"NaN at step \d+; the newest checkpoint is .*ckpt-\d\."
     ):
         train(train_op, tmp_path, task.dataset(), 100, followed, save_interval_steps=1)
     assert followed.events[-1] == ("ended", "failed")

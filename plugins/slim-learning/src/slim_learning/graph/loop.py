@@ -90,7 +90,7 @@ def train(
 
     Raises:
         InputError: An argument that is not allowed, or not with another.
-        RunError: The folder cannot be written, or the loss became infinite or no number.
+        RunError: The folder cannot be written, or the loss became infinite or NaN.
         DataError: The input gave no batch.
         CheckpointError: The checkpoint in the folder does not fit, or one cannot be written.
     """

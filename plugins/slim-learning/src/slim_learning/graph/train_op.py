@@ -12,7 +12,7 @@ from slim_learning.optim.gradients import (
     multiply_gradients,
 )
 from slim_learning.optim.variable_filter import chosen
-from slim_learning.training_loop.train_op import NOT_FINITE
+from slim_learning.training_loop.step_errors import NOT_FINITE
 from slimcore.errors import ArgumentTypeError, InputError, nearest
 from slimcore.global_step import assert_global_step, get_or_create_global_step
 from slimcore.variables import variable_name
@@ -116,7 +116,7 @@ def create_transformed_train_op(
         gate_gradients: `GATE_NONE`, `GATE_OP` or `GATE_GRAPH` of `tf.compat.v1.train.Optimizer`.
         aggregation_method: How to combine gradients, of `tf.AggregationMethod`.
         colocate_gradients_with_ops: Whether gradients are computed where their ops are.
-        check_numerics: Whether a loss that is infinite or no number is an error. Such a step
+        check_numerics: Whether an infinite or NaN loss is an error. Such a step
             changes no trained variable.
 
     Returns:
