@@ -99,7 +99,7 @@ def train(
         _refuse_without_folder(saver, summary_op, trace_every_n_steps)
     _check_steps(number_of_steps, sync_optimizer, startup_delay_steps)
     writes = logdir is not None and is_chief
-    if writes:
+    if logdir is not None and is_chief:
         require_folder(logdir)
     parts = Parts(
         graph,
@@ -130,7 +130,9 @@ def train(
 
     running = Running(
         parts,
-        lambda session: train_step_fn(session, train_op, parts.global_step, train_step_kwargs),
+        lambda session: _loss_and_end(
+            train_step_fn(session, train_op, parts.global_step, train_step_kwargs)
+        ),
         Run("train", logdir or "", number_of_steps),
         Place(master, is_chief, session_config, session_wrapper, ignore_live_threads),
         keeper if writes else None,
@@ -140,6 +142,16 @@ def train(
     finally:
         if writer is not None and writer is not summary_writer:
             writer.close()
+
+
+def _loss_and_end(returned: Any) -> tuple[Any, bool]:
+    if not isinstance(returned, tuple | list) or len(returned) != 2:
+        raise InputError(
+            f"train_step_fn returned {type(returned).__name__}, and must return the loss and "
+            "whether to end, such as: return slim.learning.train_step(session, train_op, "
+            "global_step, train_step_kwargs)"
+        )
+    return returned[0], returned[1]
 
 
 def _refuse_without_folder(saver: Any, summary_op: Any, trace_every_n_steps: int | None) -> None:

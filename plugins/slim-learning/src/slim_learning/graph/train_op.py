@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from slim_learning.optim.adapters import shown
 from slim_learning.optim.gradients import (
     GradientAndVariable,
     clip_gradient_norms,
@@ -194,9 +195,8 @@ def _check(total_loss: Any, optimizer: Any) -> None:
             "tf.reduce_mean"
         )
     if not hasattr(optimizer, "compute_gradients"):
-        kind = type(optimizer)
         raise InputError(
-            f"{kind.__module__}.{kind.__qualname__} cannot train in a graph; use an optimizer of "
+            f"optimizer is {shown(optimizer)}, which cannot train in a graph; use an optimizer of "
             "tf.compat.v1.train, or pass a function of a batch as the loss, outside of a graph"
         )
 

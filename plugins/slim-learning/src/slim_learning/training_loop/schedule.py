@@ -40,15 +40,15 @@ class Schedule:
 
     def saves_at(self, step: int, seconds: float) -> bool:
         """Returns whether a checkpoint is due, so many seconds after the last one."""
-        by_steps = bool(self.save_interval_steps) and step % self.save_interval_steps == 0
-        return by_steps or (
+        every = self.save_interval_steps
+        return (every is not None and every > 0 and step % every == 0) or (
             self.save_interval_secs is not None and seconds >= self.save_interval_secs
         )
 
     def evaluates_at(self, step: int) -> bool:
         """Returns whether an evaluation is due at this step."""
         every = self.evaluate_every_n_steps
-        return bool(every) and step > 0 and step % every == 0
+        return every is not None and every > 0 and step > 0 and step % every == 0
 
 
 class Throughput:

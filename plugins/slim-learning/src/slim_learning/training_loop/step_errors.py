@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import tensorflow as tf
-from slim_data._error_context import BAD_DATA
 
 from slim_learning.run.data_position import DataPosition
+from slimcore.data_errors import BAD_DATA
 from slimcore.errors import DataError, RunError
 
 NOT_FINITE = "the loss is inf or nan"

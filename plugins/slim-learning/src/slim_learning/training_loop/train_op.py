@@ -58,6 +58,14 @@ class TrainOp:
     The loss function is traced as it is written, as a `slim.Module` is: conditions on tensors need
     `tf.cond`, or `@tf.function` on the function that has them.
 
+    On several replicas, loss and gradients are the averages over the replicas, each weighed by its
+    share of the examples; one without examples counts nothing. So a mean over examples, such as
+    `tf.reduce_mean`, equals that of one device with the whole batch, also where the replicas'
+    batches differ in size. The losses of `slim.losses` that take weights divide by how many weights
+    of all replicas are not zero (`slimcore.replicas.normalizer`), and equal one device, too, as do
+    regularization losses. What compares examples with each other, such as batch normalization and
+    the losses of metric learning, sees only those of its replica.
+
     Attributes:
         global_step: int64 variable, the number of steps taken.
         optimizer: The optimizer given.
@@ -333,8 +341,8 @@ class TrainOp:
             loss = _checked_loss(self._loss_fn(batch))
         kept = _variables_used(gathered.get(MODULES), tape.watched_variables())
         trained = chosen({name: v for name, v in kept.items() if v.trainable}, self._to_train)
-        pairs = zip(tape.gradient(loss, list(trained.values())), trained.values(), strict=True)
-        pairs = [(gradient, v) for gradient, v in pairs if gradient is not None]
+        every = zip(tape.gradient(loss, list(trained.values())), trained.values(), strict=True)
+        pairs = [(gradient, v) for gradient, v in every if gradient is not None]
         if not pairs:
             raise InputError("the loss depends on no variable that is trained; nothing would learn")
         gradients, with_gradient = (list(each) for each in zip(*pairs, strict=True))
@@ -439,6 +447,11 @@ def _checked_loss(loss: Any) -> tf.Tensor:
     if loss is None:
         raise InputError(
             "the loss function returned None; end it with: return slim.losses.get_total_loss()"
+        )
+    if isinstance(loss, tuple | list | dict):
+        raise InputError(
+            f"the loss function must return a scalar alone, and returned a {type(loss).__name__}; "
+            "keep what else it computes, such as logits, out of what it returns"
         )
     loss = tf.convert_to_tensor(loss)
     if loss.shape.rank != 0:
