@@ -54,7 +54,7 @@ def run_on(strategy, logdir, followed, loss, examples, batch_size, **options):
     with strategy.scope():
         model = slim.Module(network)
         train_op = slim.learning.create_train_op(
-            lambda batch: loss(model(batch[0]), batch[1]), tf.keras.optimizers.SGD(0.5), **options
+            lambda batch: loss(model(batch[0]), batch[1]), tf.keras.optimizers.SGD(0.05), **options
         )
         slim.learning.train(
             train_op,
@@ -116,9 +116,9 @@ def test_an_empty_replica_leaves_statistics_finite_and_the_weights_those_of_the_
             dataset=tf.data.Dataset.from_tensor_slices(x).batch(4),
             followers=[],
         )
-    assert int(train_op.global_step) == 2
-    assert int(train_op.examples) == 5
-    assert int(train_op.skipped) == 0
+    assert int(train_op.global_step.numpy()) == 2
+    assert int(train_op.examples.numpy()) == 5
+    assert int(train_op.skipped.numpy()) == 0
     reader = tf.train.load_checkpoint(str(tmp_path / "model.ckpt-2"))
     names = reader.get_variable_to_shape_map()
     assert "BatchNorm/moving_variance" in names
@@ -126,6 +126,8 @@ def test_an_empty_replica_leaves_statistics_finite_and_the_weights_those_of_the_
         assert np.isfinite(reader.get_tensor(name)).all(), name
     # The second batch has one example: one replica's mean moves twice, the other's once.
     first, second = (x[:2].mean(0) * 0.5, x[2:4].mean(0) * 0.5)
+    if options.get("non_finite") == "skip":
+        first = second = (first + second) / 2  # what may be put back is read as one
     first = first * 0.5 + x[4] * 0.5
     np.testing.assert_allclose(
         reader.get_tensor("BatchNorm/moving_mean"), (first + second) / 2, rtol=1e-5
