@@ -136,7 +136,9 @@ def train(
             )
 
         def step_fn(session: Any) -> tuple[Any, bool]:
-            return train_step_fn(session, train_op, scaffold.global_step, train_step_kwargs)
+            return _loss_and_end(
+                train_step_fn(session, train_op, scaffold.global_step, train_step_kwargs)
+            )
 
         loop = SessionLoop(
             scaffold=scaffold,
@@ -150,6 +152,16 @@ def train(
             ignore_live_threads=ignore_live_threads,
         )
         return loop.go(startup_delay_steps)
+
+
+def _loss_and_end(returned: Any) -> tuple[Any, bool]:
+    if not isinstance(returned, tuple | list) or len(returned) != 2:
+        raise InputError(
+            f"train_step_fn returned {type(returned).__name__}, and must return the loss and "
+            "whether to end, such as: return slim.learning.train_step(session, train_op, "
+            "global_step, train_step_kwargs)"
+        )
+    return returned[0], returned[1]
 
 
 def _refuse_without_folder(saver: Any, summary_op: Any, trace_every_n_steps: int | None) -> None:

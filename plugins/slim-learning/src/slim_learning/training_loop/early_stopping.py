@@ -45,7 +45,7 @@ class Selection:
         """Returns the result to judge by.
 
         Raises:
-            InputError: It is not among the results, or is no number.
+            InputError: It is not among the results, or is not a number.
         """
         assert self.metric is not None
         if self.metric not in results:
@@ -56,7 +56,7 @@ class Selection:
         return float(results[self.metric])
 
     def is_better(self, value: float, best: float | None) -> bool:
-        """Returns whether a value is better than the best so far; no number never is."""
+        """Returns whether a value is better than the best so far; NaN never is."""
         if math.isnan(value):
             return False
         return best is None or (value > best if self.best_of == "max" else value < best)
