@@ -85,8 +85,15 @@ class RunError(SlimError):
 
 
 def nearest(name: str, names: Iterable[str], count: int = 3) -> str:
-    """Returns up to `count` of `names` that look like `name`, as a phrase, or "nothing"."""
-    return ", ".join(difflib.get_close_matches(name, list(names), count, 0.6)) or "nothing"
+    """Returns up to `count` of `names` that look like `name`, as a phrase, or "nothing".
+
+    Those that begin with the same word come first: for `save_every_n_steps`, what is wanted is
+    rather `save_interval_steps` than `log_every_n_steps`.
+    """
+    found = difflib.get_close_matches(name, dict.fromkeys(names), 2 * count, 0.6)
+    first = name.partition("_")[0]
+    found.sort(key=lambda other: other.partition("_")[0] != first)
+    return ", ".join(found[:count]) or "nothing"
 
 
 # What TensorFlow puts around the reason: where an op was made, and which op it is.

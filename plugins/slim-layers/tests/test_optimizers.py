@@ -179,11 +179,15 @@ def limits(norms, decay, std_factor, with_step):
         d = min(decay, step / (step + 1)) if with_step else decay
         log = np.log(norm + 1e-8)
         mean, square = d * mean + (1 - d) * log, d * square + (1 - d) * log**2
-        yield min(norm, np.exp(mean + std_factor * np.sqrt(max(square - mean**2, 1e-8))))
+        limit = np.exp(mean + std_factor * np.sqrt(max(square - mean**2, 1e-8)))
+        yield norm if norm < limit else np.exp(mean)
 
 
+@pytest.mark.parametrize("std_factor", [0.5, 2.0])
 @pytest.mark.parametrize("with_step", [False, True])
-def test_adaptive_clipping_follows_the_norms(run, with_step):
+def test_adaptive_clipping_follows_the_norms_and_scales_to_the_usual_one(
+    run, with_step, std_factor
+):
     norms = [5.0, 5.0, 1.0, 50.0]
 
     def clipped(x):
@@ -192,7 +196,7 @@ def test_adaptive_clipping_follows_the_norms(run, with_step):
         # One scope for all: the averages are those of one training run.
         for i in range(len(norms)):
             step = tf.constant(float(i)) if with_step else None
-            clip = slim.adaptive_clipping_fn(decay=0.9, global_step=step, name="clip")
+            clip = slim.adaptive_clipping_fn(std_factor, decay=0.9, global_step=step, name="clip")
             with (
                 tf.control_dependencies(results[-1:]),
                 v1.variable_scope("", reuse=v1.AUTO_REUSE, auxiliary_name_scope=False),
@@ -204,7 +208,7 @@ def test_adaptive_clipping_follows_the_norms(run, with_step):
 
     gradients = np.float32([[0.6, 0.8]]) * np.float32(norms)[:, None]
     found = run(clipped, gradients, weights={"clip/mean": 0.0, "clip/sq_mean": 0.0})
-    np.testing.assert_allclose(found, list(limits(norms, 0.9, 2.0, with_step)), rtol=1e-4)
+    np.testing.assert_allclose(found, list(limits(norms, 0.9, std_factor, with_step)), rtol=1e-4)
 
 
 def test_a_static_limit_holds_in_any_case_and_slices_stay_slices():

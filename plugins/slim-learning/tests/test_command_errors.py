@@ -50,7 +50,7 @@ CASES = {
     "no class left": (lambda folder: ("--labels-offset", "10"), "leaves none of the 10"),
     "loss that is no number": (
         lambda folder: ("--optimizer", "sgd", "--learning-rate", "1e30"),
-        "the loss became infinite or no number",
+        "the loss became infinite or NaN",
     ),
     "folder that cannot be written": (
         lambda folder: ("--logdir", "/proc/slim/run"),

@@ -309,7 +309,7 @@ def test_an_error_in_a_thread_that_reads_ends_the_run_and_is_raised(tmp_path):
 def test_a_loss_that_is_no_number_ends_the_run_and_names_the_newest_checkpoint(tmp_path):
     step = tf.cast(slim.get_or_create_global_step(), tf.float32)
     train_op, _ = square(factor=tf.where(step > 2.5, np.nan, 1.0))
-    message = r"no number at step 4; the newest checkpoint is .*model\.ckpt-0\. Lower"
+    message = r"NaN at step 4; the newest checkpoint is .*model\.ckpt-0\. Lower"
     with pytest.raises(RunError, match=message):
         slim.learning.train(train_op, str(tmp_path), number_of_steps=9)
     assert json.loads((tmp_path / "run.json").read_text())["status"] == "failed"

@@ -5,6 +5,7 @@ import signal
 import tempfile
 import threading
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -65,29 +66,66 @@ def test_a_dataset_without_a_state_goes_on_by_counting(tmp_path, task):
     np.testing.assert_array_equal(values(whole)["out/weights"], values(second)["out/weights"])
 
 
-@pytest.mark.parametrize("ahead", [0, 2])
-def test_a_run_goes_on_exactly_wherever_in_an_epoch_it_stopped(ahead):
+def check_that_it_goes_on_exactly(dataset, places, span):
+    """Returns at how many places the state of the iterator was kept, and not a count alone."""
     from slim_learning.run.data_position import DataPosition
 
     def position():
         tf.random.set_seed(3)
-        data = tf.data.Dataset.range(30).shuffle(30, seed=1).batch(8).prefetch(ahead)
-        return DataPosition(data, tf.distribute.get_strategy(), repeat=True)
+        return DataPosition(dataset(), tf.distribute.get_strategy(), repeat=True)
 
     def batches(position, count):
         position.advance(count)
         return [next(position.iterator).numpy().tolist() for _ in range(count)]
 
-    whole, counted = batches(position(), 30), 0
-    for taken in range(1, 13):
+    whole, states = batches(position(), max(places) + span), 0
+    for taken in places:
         first, path = position(), f"{tempfile.mkdtemp()}/model.ckpt-1"
         batches(first, taken)
         checkpoints.save(path, first.values())
-        counted += "data/iterator" not in first.values()
+        states += "data/iterator" in first.values()
         second = position()
         second.restore(path)
-        assert batches(second, 12) == whole[taken : taken + 12], taken
-    assert ahead or counted < 9  # the state is not given up where it is good
+        assert batches(second, span) == whole[taken : taken + span], taken
+    return states
+
+
+@pytest.mark.parametrize("ahead", [0, 2])
+def test_a_run_goes_on_exactly_wherever_in_an_epoch_it_stopped(ahead):
+    def dataset():
+        return tf.data.Dataset.range(30).shuffle(30, seed=1).batch(8).prefetch(ahead)
+
+    assert check_that_it_goes_on_exactly(dataset, range(1, 13), 12) == 0
+
+
+@pytest.mark.parametrize("ahead", [0, 8, tf.data.AUTOTUNE])
+def test_the_state_is_kept_far_from_a_last_batch_that_is_not_full(ahead):
+    def dataset():
+        data = tf.data.Dataset.range(803).shuffle(30, seed=1).batch(8)
+        return data.prefetch(ahead) if ahead else data
+
+    places = [1, 36, 37, 100, 101, 102, 137, 138, 202]  # 101 batches an epoch
+    assert check_that_it_goes_on_exactly(dataset, places, 110) == 4
+
+
+def test_the_state_is_kept_everywhere_where_all_batches_are_full():
+    def dataset():
+        return tf.data.Dataset.range(30).shuffle(30, seed=1).batch(8, drop_remainder=True)
+
+    assert check_that_it_goes_on_exactly(dataset, range(1, 8), 8) == 7
+
+
+def test_what_cannot_be_told_of_epochs_is_warned_of_once():
+    from slim_learning.run.data_position import DataPosition
+
+    data = tf.data.Dataset.range(30).batch(8).repeat()
+    position = DataPosition(data, tf.distribute.get_strategy())
+    with pytest.warns(RuntimeWarning, match="drop_remainder=True"):
+        values = position.values()
+    assert "data/iterator" in values
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        position.values()
 
 
 def test_the_loss_is_told_at_its_steps_and_at_the_end(tmp_path, task, followed):
@@ -215,9 +253,7 @@ def test_ctrl_c_is_a_keyboard_interrupt_after_saving(tmp_path, task, followed):
 
 def test_a_loss_that_is_no_number_ends_the_run_with_its_checkpoints(tmp_path, task, followed):
     train_op = task.train_op(v1.train.GradientDescentOptimizer(1e6))
-    with pytest.raises(
-        RunError, match=r"no number at step \d+; the newest checkpoint is .*ckpt-\d\."
-    ):
+    with pytest.raises(RunError, match=r"NaN at step \d+; the newest checkpoint is .*ckpt-\d\."):
         train(train_op, tmp_path, task.dataset(), 100, followed, save_interval_steps=1)
     assert followed.events[-1] == ("ended", "failed")
 

@@ -119,7 +119,7 @@ def spiked(task, at):
 
 def test_a_run_returns_to_its_checkpoint_and_goes_on_in_the_data(tmp_path, task, followed):
     train_op = task.train_op(non_finite="roll_back")
-    with pytest.warns(RuntimeWarning, match=r"no number at step 7; .*ckpt-4.*returns to it"):
+    with pytest.warns(RuntimeWarning, match=r"NaN at step 7; .*ckpt-4.*returns to it"):
         train(train_op, tmp_path, spiked(task, [6]), 12, followed, save_interval_steps=4)
     assert followed.of("saved") == [(0,), (4,), (8,), (12,)]
     reader = tf.train.load_checkpoint(str(tmp_path / "model.ckpt-12"))
@@ -158,6 +158,6 @@ def test_a_checkpoint_of_weights_that_are_no_numbers_is_not_written(tmp_path):
 
     optimizer = v1.train.GradientDescentOptimizer(0.1)
     train_op = slim.learning.create_train_op(slim.Module(root), optimizer)
-    with pytest.raises(RunError, match="no number at step 1"):
+    with pytest.raises(RunError, match="NaN at step 1"):
         train(train_op, tmp_path, tf.data.Dataset.from_tensors(tf.ones([2])), 1)
     assert steps_there(tmp_path) == []

@@ -90,6 +90,7 @@ def test_an_infinite_loss_changes_no_variable():
     "loss_fn, message",
     [
         (lambda batch: None, "returned None; end it with: return slim.losses.get_total_loss"),
+        (lambda batch: (tf.ones([]), batch), "returned a tuple; keep what else it computes"),
         (lambda batch: tf.ones([3]), r"returned shape \(3,\)"),
         (lambda batch: tf.reduce_sum(batch), "depends on no variable"),
     ],
@@ -110,6 +111,50 @@ def test_unknown_scopes_and_multipliers_get_the_nearest_names():
         slim.learning.create_train_op(loss_fn, optimizer, gradient_multipliers=multipliers)(BATCH)
 
 
-def test_something_else_than_an_optimizer_is_refused():
-    with pytest.raises(InputError, match=r"builtins\.str is no optimizer"):
-        slim.learning.create_train_op(lambda batch: None, "adam")
+@pytest.mark.parametrize(
+    "given, shown",
+    [
+        ("adam", "'adam'"),
+        (None, "None"),
+        (0.1, "0.1"),
+        (tf.keras.optimizers.Adam, "the class Adam itself"),
+        (lambda rate: rate, "of type builtins.function"),
+    ],
+)
+def test_something_else_than_an_optimizer_is_refused_with_the_argument_and_a_remedy(given, shown):
+    with pytest.raises(InputError, match=f"optimizer is {shown}.*tf.keras.optimizers.Adam"):
+        slim.learning.create_train_op(lambda batch: None, given)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"accumulate_steps": 2},
+        {"non_finite": "skip"},
+        {"non_finite": "skip", "accumulate_steps": 2, "moving_average_decay": 0.9},
+        {"jit_compile": True},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    "optimizer",
+    [lambda: tf.keras.optimizers.Adam(0.1), lambda: v1.train.AdamOptimizer(0.1)],
+    ids=["keras", "v1"],
+)
+def test_the_loss_function_is_traced_once(optimizer, options):
+    module, loss_fn = square()
+    traces = []
+
+    def traced(batch):
+        traces.append(1)
+        return loss_fn(batch)
+
+    train_op = slim.learning.create_train_op(traced, optimizer(), **options)
+    batches = tf.data.Dataset.from_tensors(BATCH).repeat()
+    train_op.build(batches.element_spec)
+    train_op(*[BATCH] * train_op.batches_a_step)
+    train_op.run(iter(batches), 3)
+    assert len(traces) == 1
+    assert int(train_op.global_step) == 4
+    assert (module.variables[0].numpy() < 1).all()

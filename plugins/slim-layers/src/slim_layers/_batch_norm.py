@@ -135,6 +135,9 @@ def batch_norm(
             itself = False
             outputs, mean, variance = batch.composed(batch_weights, correction, adjustment)
 
+        if moving:
+            mean = averages.unless_empty(batch.mean, mean)
+            variance = averages.unless_empty(batch.variance, variance)
         if itself:
             averages.move_to(batch.mean, mean)
             averages.move_to(batch.variance, variance)

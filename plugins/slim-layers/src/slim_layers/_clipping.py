@@ -22,8 +22,9 @@ def adaptive_clipping_fn(
 ) -> Callable[[GradsAndVars], list[tuple[Any, Any]]]:
     """Returns a function that scales gradients down whose joint norm is unusually large.
 
-    The logarithms of the norms are taken to be normal: the limit is exp(mean + std_factor * std),
-    with moving averages that include the present norm.
+    The logarithms of the norms are taken to be normal, with moving averages that include the
+    present norm. Gradients whose norm is above exp(mean + std_factor * std) are scaled to the norm
+    exp(mean).
 
     Variables, under `name`: `mean` and `sq_mean`, scalars, not trained.
 
@@ -39,16 +40,19 @@ def adaptive_clipping_fn(
 
     Returns:
         A function of pairs of gradient and variable, for `clip_gradients` of `optimize_loss`.
+
+    Paper: Chorowski et al., "End-to-end Continuous Speech Recognition using Attention-based
+    Recurrent NN: First Results", 2014, arXiv:1412.1602, section 3.2.1.
     """
 
     def clip(grads_and_vars: GradsAndVars) -> list[tuple[Any, Any]]:
         gradients = [gradient for gradient, _ in grads_and_vars]
         norm = tf.linalg.global_norm([g for g in gradients if g is not None])
         with tf.compat.v1.variable_scope(name, "AdaptiveMaxNorm", auxiliary_name_scope=False):
-            limit = _limit(norm, std_factor, decay, global_step, epsilon)
+            limit, usual = _limit(norm, std_factor, decay, global_step, epsilon)
         if report_summary:
             write_scalar("global_norm/adaptive_max_gradient_norm", limit)
-        factor = tf.where(norm < limit, tf.ones_like(norm), limit / norm)
+        factor = tf.where(norm < limit, tf.ones_like(norm), usual / norm)
         if static_max_norm is not None:
             factor = tf.minimum(factor, static_max_norm / norm)
         return [(_scaled(g, factor), v) for g, v in grads_and_vars]
@@ -58,14 +62,16 @@ def adaptive_clipping_fn(
 
 def _limit(
     norm: tf.Tensor, std_factor: float, decay: float, global_step: Any, epsilon: float
-) -> tf.Tensor:
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the largest norm that is allowed, and the one that larger ones are scaled to."""
     log_norm = tf.math.log(norm + epsilon)
     if global_step is not None:
         steps = tf.cast(global_step, tf.float32)
         decay = tf.minimum(decay, steps / (steps + 1.0))
     mean = _moved("mean", log_norm, decay)
     variance = _moved("sq_mean", tf.square(log_norm), decay) - tf.square(mean)
-    return tf.exp(mean + std_factor * tf.sqrt(tf.maximum(epsilon, variance)))
+    limit = tf.exp(mean + std_factor * tf.sqrt(tf.maximum(epsilon, variance)))
+    return limit, tf.exp(mean)
 
 
 def _moved(name: str, value: tf.Tensor, decay: Any) -> tf.Tensor:

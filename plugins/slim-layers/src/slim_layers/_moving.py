@@ -64,6 +64,9 @@ class MovingAverages:
             "aggregation": tf.VariableAggregation.MEAN,
         }
         self._updates: list[Any] = []
+        # A batch of no examples, such as an empty replica's, has no statistics: nothing moves.
+        size = layer.inputs.shape.num_elements()
+        self._some = None if size else tf.size(layer.inputs) > 0
 
     def variable(self, name: str, initializer: Any) -> Any:
         """Returns the variable of an average.
@@ -80,6 +83,12 @@ class MovingAverages:
                 "call the network with is_training=False"
             )
         return made
+
+    def unless_empty(self, average: Any, value: tf.Tensor) -> tf.Tensor:
+        """Returns a value computed from the batch, and the average where the batch is empty."""
+        if self._some is None or self.training is False:
+            return value
+        return tf.where(self._some, value, average)
 
     def moved(self, average: Any, value: tf.Tensor, decay: float) -> tf.Tensor:
         """Returns what becomes of an average that keeps `decay` of itself."""
@@ -112,7 +121,7 @@ class MovingAverages:
         moved = self.moved(biased, value, decay)
         counted = steps + self._rate(1.0)
         weight = 1.0 - tf.pow(tf.constant(decay, self._dtype), tf.maximum(counted, 1.0))
-        unbiased = self.choose(moved / weight, average)
+        unbiased = self.unless_empty(average, self.choose(moved / weight, average))
         with tf.control_dependencies([unbiased]):
             changes = ((biased, moved), (steps, counted), (average, unbiased))
             assigned = [changed.assign(to, read_value=False) for changed, to in changes]
@@ -145,9 +154,11 @@ class MovingAverages:
         return outputs
 
     def _rate(self, rate: float) -> Any:
-        if isinstance(self.training, bool):
+        if isinstance(self.training, bool) and self._some is None:
             return rate
-        return tf.where(self.training, tf.constant(rate, self._dtype), tf.zeros([], self._dtype))
+        moves = tf.constant(True) if self._some is None else self._some
+        moves = tf.logical_and(moves, self.training)
+        return tf.where(moves, tf.constant(rate, self._dtype), tf.zeros([], self._dtype))
 
     def _state(self, name: str, shape: Sequence[int]) -> Any:
         return variable(name, shape=shape, initializer=ZEROS, **self._options)

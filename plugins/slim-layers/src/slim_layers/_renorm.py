@@ -59,6 +59,7 @@ class Renorm:
         moved = averages.moved(self._moving_stddev, stddev, decay)
         # The deviation includes epsilon, which batch_norm adds again.
         variance = averages.choose(tf.nn.relu(moved * moved - epsilon), moving_variance)
+        variance = averages.unless_empty(moving_variance, variance)
         # The factors are those of the statistics before they move.
         with tf.control_dependencies(self._factors):
             averages.set(self._moving_stddev, moved)

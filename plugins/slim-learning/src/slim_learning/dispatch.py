@@ -1,80 +1,101 @@
-"""One verb for two worlds: tensors in a graph, and functions of a batch elsewhere."""
+"""What the verbs share that work on tensors in a graph and on functions of a batch."""
 
 import functools
 import inspect
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ParamSpec, TypeVar
+
+import tensorflow as tf
 
 from slimcore.errors import ArgumentTypeError, InputError, nearest
 
-Function = Callable[..., Any]
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
-def two_worlds(in_a_graph: Function, on_functions: Function) -> Callable[[Function], Function]:
-    """Makes one verb of two functions; what is decorated says which of them a call means.
+class GraphDefault(int):
+    """The default of an argument in a graph, where functions have another.
 
-    The verb has the docstring of what is decorated, and the parameters of both: those of the graph
-    first, in their order, and then by name those that only the other has.
+    Attributes:
+        on_functions: That other default.
+    """
+
+    on_functions: int | None
+
+    def __new__(cls, in_a_graph: int, on_functions: int | None) -> "GraphDefault":
+        default = super().__new__(cls, in_a_graph)
+        default.on_functions = on_functions
+        return default
+
+
+def names_checked(verb: Callable[P, R]) -> Callable[P, R]:
+    """Lets a verb answer an argument that it does not have with the names nearest to it."""
+    known = list(inspect.signature(verb).parameters)
+
+    @functools.wraps(verb)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        for name in kwargs:
+            if name not in known:
+                close = nearest(name, known)
+                hint = "" if close == "nothing" else f". Close: {close}"
+                raise ArgumentTypeError(f"{verb.__name__}() takes no {name!r}{hint}")
+        return verb(*args, **kwargs)
+
+    return checked
+
+
+def on_functions(
+    verb: Callable[..., Any], target: Callable[..., Any], given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns the arguments of a verb, without the first, for its implementation on functions.
 
     Args:
-        in_a_graph: The verb on tensors in a graph.
-        on_functions: The verb on functions of a batch.
+        verb: The verb, whose defaults tell what was given.
+        target: The implementation.
+        given: All arguments, by name.
 
-    Returns:
-        A decorator of a function from the first argument of a call to whether `on_functions` is
-        meant.
+    Raises:
+        InputError: An argument was given that is for graphs alone, or no dataset.
     """
-    firsts = [next(iter(inspect.signature(f).parameters)) for f in (in_a_graph, on_functions)]
-
-    def decorate(is_on_functions: Function) -> Function:
-        @functools.wraps(is_on_functions)
-        def verb(*args: Any, **kwargs: Any) -> Any:
-            given = next((name for name in firsts if name in kwargs), None)
-            if not args and given is not None:
-                args = (kwargs.pop(given),)
-            if not args:
-                raise ArgumentTypeError(f"{verb.__name__}() needs {firsts[0]}")
-            if is_on_functions(args[0]):
-                known = _known(verb.__name__, on_functions, in_a_graph, kwargs, "on a function")
-                return on_functions(*args, **known)
-            known = _known(verb.__name__, in_a_graph, on_functions, kwargs, "in a graph")
-            return in_a_graph(*args, **known)
-
-        verb.__signature__ = _joined(in_a_graph, on_functions)  # type: ignore[attr-defined]
-        return verb
-
-    return decorate
+    chosen = _chosen(verb, target, given, "on a function", "in a graph")
+    if "dataset" in chosen and chosen["dataset"] is None:
+        raise InputError(
+            f"{verb.__name__}() on a function needs dataset=..., a tf.data.Dataset of batches"
+        )
+    return {n: v.on_functions if isinstance(v, GraphDefault) else v for n, v in chosen.items()}
 
 
-def _known(
-    verb: str, chosen: Function, other: Function, kwargs: dict[str, Any], where: str
+def in_a_graph(
+    verb: Callable[..., Any], target: Callable[..., Any], given: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Returns the arguments by name, less those that say no more than the other's default."""
-    ours = inspect.signature(chosen).parameters
-    theirs = inspect.signature(other).parameters
-    for name, value in kwargs.items():
-        if name in ours or (name in theirs and value is theirs[name].default):
+    """Does what `on_functions` does, for the implementation in a graph."""
+    chosen = _chosen(verb, target, given, "in a graph", "on a function of a batch")
+    return {n: int(v) if isinstance(v, GraphDefault) else v for n, v in chosen.items()}
+
+
+def _chosen(
+    verb: Callable[..., Any],
+    target: Callable[..., Any],
+    given: Mapping[str, Any],
+    here: str,
+    there: str,
+) -> dict[str, Any]:
+    ours = list(inspect.signature(target).parameters)[1:]
+    parameters = list(inspect.signature(verb).parameters.values())[1:]
+    for parameter in parameters:
+        name, value = parameter.name, given[parameter.name]
+        if name in ours or _same(value, parameter.default):
             continue
-        if name in theirs:
-            there = "in a graph" if where == "on a function" else "on a function of a batch"
-            raise InputError(
-                f"{verb}() {where} takes no {name!r}, which it takes only {there}; leave it out"
-            )
-        raise ArgumentTypeError(
-            f"{verb}() takes no {name!r}. Close: {nearest(name, [*ours, *theirs])}"
+        remedy = "leave it out"
+        if isinstance(value, tf.data.Dataset) and "dataset" in ours:
+            remedy = "pass the data by name: dataset=..."
+        raise InputError(
+            f"{verb.__name__}() {here} takes no {name!r}, which it takes only {there}; {remedy}"
         )
-    return {name: value for name, value in kwargs.items() if name in ours}
+    return {p.name: given[p.name] for p in parameters if p.name in ours}
 
 
-def _joined(in_a_graph: Function, on_functions: Function) -> inspect.Signature:
-    ours = list(inspect.signature(in_a_graph).parameters.values())
-    names = {p.name for p in ours}
-    theirs = [
-        p.replace(
-            kind=inspect.Parameter.KEYWORD_ONLY,
-            default=None if p.default is inspect.Parameter.empty else p.default,
-        )
-        for p in list(inspect.signature(on_functions).parameters.values())[1:]
-        if p.name not in names
-    ]
-    return inspect.Signature([*ours, *theirs])
+def _same(value: Any, default: Any) -> bool:
+    """Returns whether a value is the default; tensors are never compared by `==`."""
+    plain = isinstance(default, bool | int | float | str) and type(value) is type(default)
+    return value is default or (plain and value == default)

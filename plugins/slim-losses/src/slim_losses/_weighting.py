@@ -9,6 +9,7 @@ from slim_losses._inputs import as_float, here, require
 from slim_losses.collection import add_loss
 from slimcore.debugging import check_finite, check_not_negative
 from slimcore.errors import ShapeError
+from slimcore.replicas import normalizer
 
 
 def compute_weighted_loss(
@@ -49,7 +50,8 @@ def weighted_loss(loss: str, losses: tf.Tensor, weights: Any) -> tf.Tensor:
         # Each weight stands for as many losses as the others, since dimensions are only repeated.
         repeats = tf.size(losses) // tf.maximum(tf.size(weights), 1)
         count = tf.math.count_nonzero(weights, dtype=tf.int32) * repeats
-    value = tf.math.divide_no_nan(total, tf.cast(count, losses.dtype), name="value")
+    count = normalizer(tf.cast(count, losses.dtype))
+    value = tf.math.divide_no_nan(total, count, name="value")
     add_loss(value)
     return value
 

@@ -6,13 +6,14 @@ from typing import Any
 
 import tensorflow as tf
 
+from slim_learning.optim.adapters import shown
 from slim_learning.optim.gradients import (
     GradientAndVariable,
     clip_gradient_norms,
     multiply_gradients,
 )
 from slim_learning.optim.variable_filter import chosen
-from slim_learning.training_loop.train_op import NOT_FINITE
+from slim_learning.training_loop.step_errors import NOT_FINITE
 from slimcore.errors import ArgumentTypeError, InputError, nearest
 from slimcore.global_step import assert_global_step, get_or_create_global_step
 from slimcore.variables import variable_name
@@ -116,7 +117,7 @@ def create_transformed_train_op(
         gate_gradients: `GATE_NONE`, `GATE_OP` or `GATE_GRAPH` of `tf.compat.v1.train.Optimizer`.
         aggregation_method: How to combine gradients, of `tf.AggregationMethod`.
         colocate_gradients_with_ops: Whether gradients are computed where their ops are.
-        check_numerics: Whether a loss that is infinite or no number is an error. Such a step
+        check_numerics: Whether an infinite or NaN loss is an error. Such a step
             changes no trained variable.
 
     Returns:
@@ -194,9 +195,8 @@ def _check(total_loss: Any, optimizer: Any) -> None:
             "tf.reduce_mean"
         )
     if not hasattr(optimizer, "compute_gradients"):
-        kind = type(optimizer)
         raise InputError(
-            f"{kind.__module__}.{kind.__qualname__} cannot train in a graph; use an optimizer of "
+            f"optimizer is {shown(optimizer)}, which cannot train in a graph; use an optimizer of "
             "tf.compat.v1.train, or pass a function of a batch as the loss, outside of a graph"
         )
 

@@ -42,9 +42,18 @@ def adapted(optimizer: Any) -> Optimizer:
     if isinstance(optimizer, tf.keras.optimizers.Optimizer):
         return KerasOptimizer(optimizer)
     raise InputError(
-        f"{type(optimizer).__module__}.{type(optimizer).__name__} is no optimizer that "
-        "create_train_op can use; pass one of tf.keras.optimizers or tf.compat.v1.train"
+        f"optimizer is {shown(optimizer)}, which create_train_op cannot use; pass an optimizer of "
+        "tf.keras.optimizers or tf.compat.v1.train, such as tf.keras.optimizers.Adam(0.001)"
     )
+
+
+def shown(given: Any) -> str:
+    """Returns what was given for an optimizer, as an error shows it."""
+    if isinstance(given, type):
+        return f"the class {given.__name__} itself, not an object made by calling it"
+    if given is None or isinstance(given, str | int | float):
+        return repr(given)
+    return f"of type {type(given).__module__}.{type(given).__name__}"
 
 
 class KerasOptimizer:

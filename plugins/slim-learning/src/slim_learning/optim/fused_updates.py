@@ -46,7 +46,7 @@ def fused_update(
         return False
     if tf.distribute.has_strategy() or not all(_is_plain(g, v) for g, v in grads_and_vars):
         return False
-    states = [
+    states: list[list[Any]] = [
         [slots.get(f"{v.name.partition(':')[0]}/{name}") for name in names]
         for _, v in grads_and_vars
     ]

@@ -1,21 +1,31 @@
 """Where in its dataset a run is, so that a resumed run sees the batches it would have seen."""
 
-import re
 import warnings
 from typing import Any
 
 import tensorflow as tf
 
+from slimcore.data_errors import explained
+
 _STATE, _COUNT = "data/iterator", "data/batches"
+
+# How many batches a pipeline is taken to read ahead, at most, as by `prefetch`.
+READ_AHEAD = 64
 
 
 class DataPosition:
     """The iterator of a training dataset, with a position that a checkpoint keeps.
 
     The position is the state of the iterator, or, for a dataset that cannot tell its state
-    (`from_generator`, or one that is distributed over replicas; any, just after a last batch that
-    was not full), the number of batches taken, which a resumed run takes and discards. Either way
-    the same batches follow only where the dataset is deterministic: seed its shuffling.
+    (`from_generator`, or one that is distributed over replicas), the number of batches taken, which
+    a resumed run takes and discards. Either way the same batches follow only where the dataset is
+    deterministic: seed its shuffling.
+
+    A state is not whole when a pipeline has read the last batch of an epoch and that batch was not
+    full: tf.data then forgets what comes before the batching, such as the state of a shuffle, until
+    the next epoch begins. So near the end of an epoch of known length whose batches may differ in
+    size, the position is the number of batches, too. Batch with `drop_remainder=True` to resume at
+    once everywhere.
     """
 
     def __init__(
@@ -31,12 +41,15 @@ class DataPosition:
         # The state holds the contents of shuffle buffers. `experimental_symbolic_checkpoint` would
         # hold positions alone, and makes a pipeline that decodes images many times slower.
         self._dataset = dataset.repeat() if repeat else dataset
-        # A dataset of slim.data tells which record of which file was at fault.
-        self.explain = getattr(dataset, "explain", lambda error: error)
+        self._source, self._repeats, self._warned = dataset, repeat, False
         self._strategy = strategy
         self._distributed = strategy.num_replicas_in_sync > 1
         self._taken = 0
         self._start()
+
+    def explain(self, error: Exception) -> Exception:
+        """Returns what is known of an error in reading the data: which record was at fault."""
+        return explained(self._source, error)
 
     def _start(self) -> None:
         dataset = self._dataset
@@ -57,9 +70,34 @@ class DataPosition:
                 state = tf.raw_ops.SerializeIterator(resource_handle=self._resource())
             except (tf.errors.UnimplementedError, tf.errors.FailedPreconditionError):
                 return values  # such as a generator: the count alone
-            if not _lacks_an_input(state):
+            if self._state_is_whole():
                 values[_STATE] = state
         return values
+
+    def _state_is_whole(self) -> bool:
+        """Returns whether the pipeline cannot have read a last batch that is not full."""
+        if not _sizes_may_differ(self.element_spec):
+            return True
+        batches = int(self._source.cardinality())
+        if batches < 0:
+            if self._repeats or batches == tf.data.INFINITE_CARDINALITY:
+                self._warn_of_unknown_epochs()
+            return True
+        if not self._repeats:
+            return True  # nothing comes after the only epoch
+        return 0 < self._taken % batches < batches - READ_AHEAD
+
+    def _warn_of_unknown_epochs(self) -> None:
+        if not self._warned:
+            self._warned = True
+            warnings.warn(
+                "where an epoch of the dataset ends cannot be told, so a run resumed just after a "
+                "last batch that was not full may see its data in another order; batch with "
+                "drop_remainder=True, or give the dataset a cardinality and let it not repeat "
+                "itself (tf.data.experimental.assert_cardinality)",
+                RuntimeWarning,
+                stacklevel=4,
+            )
 
     def restore(self, path: str) -> None:
         """Takes up the position that a checkpoint keeps; one that keeps none leaves the start.
@@ -91,23 +129,13 @@ class DataPosition:
         return tf.nest.flatten(self.iterator, expand_composites=True)[0]
 
 
-def _lacks_an_input(state: tf.Tensor) -> bool:
-    """Returns whether the state of an iterator leaves out a part of the pipeline.
-
-    When a batch could not be filled, tf.data forgets what comes before the batching until the next
-    epoch begins; with it goes the state of a shuffle, whose later orders would be others. The names
-    in the state are `Iterator::Root::ForeverRepeat[0]::BatchV2@@input_impl_empty`.
-    """
-    found = re.findall(rb"Iterator::Root[ -~]*", tf.io.serialize_tensor(state).numpy())
-    inner = {place for name in found for place in _places(name.partition(b"@@")[0])}
-    empty = (name.partition(b"@@")[0] for name in found if b"@@input_impl_empty" in name)
-    return any(place not in inner for place in empty)
-
-
-def _places(place: bytes) -> list[bytes]:
-    """Returns the places that one is in: `A` and `A::B` for `A::B[0]::C`."""
-    ends = [match.start() for match in re.finditer(rb"::|\[", place)]
-    return [place[:end] for end in ends]
+def _sizes_may_differ(element_spec: Any) -> bool:
+    """Returns whether batches may differ in their number of examples."""
+    specs = tf.nest.flatten(element_spec)
+    shapes = [spec.shape for spec in specs if hasattr(spec, "shape")]
+    return len(shapes) < len(specs) or any(
+        shape.rank is None or (shape.rank > 0 and shape[0] is None) for shape in shapes
+    )
 
 
 @tf.function

@@ -1,15 +1,15 @@
 """The moving statistics of batch normalization: read, measured, and computed anew."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from slim_layers._moving import moving_with
 
 import slimcore.checkpoints as checkpoints
-from slimcore.errors import DataError, InputError
+from slimcore.errors import DataError, InputError, RunError
 from slimcore.randomness import seeded
 
 MEAN, VARIANCE = "/moving_mean", "/moving_variance"
@@ -49,7 +49,9 @@ def recalibrate(
     Raises:
         InputError: The network has no moving statistics.
         DataError: There are fewer batches.
+        RunError: slim-layers is not installed.
     """
+    moving_with = _moving_with()
     names = statistics_of(variables)
     others = {n: v.numpy() for n, v in variables.items() if not v.trainable and n not in names}
 
@@ -74,6 +76,17 @@ def recalibrate(
     for name, value in averages.items():
         variables[name].assign(value)
     return averages
+
+
+def _moving_with() -> Callable[[float], AbstractContextManager[None]]:
+    """Returns what slim-layers, which this distribution can do without, has for this."""
+    try:
+        from slim_layers import moving_with
+    except ImportError as error:
+        raise RunError(
+            "moving statistics can be recomputed only with slim-layers: pip install slim-layers"
+        ) from error
+    return moving_with
 
 
 def decays(

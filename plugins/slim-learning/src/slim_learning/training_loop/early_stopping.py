@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from slim_learning.run.results_log import ResultsFile
-from slimcore.errors import InputError, nearest
+from slimcore.errors import InputError, RunError, nearest
+from slimcore.files import replacing
 
 RESULTS, BEST = "evaluations.jsonl", "best.json"
 
@@ -44,7 +45,7 @@ class Selection:
         """Returns the result to judge by.
 
         Raises:
-            InputError: It is not among the results, or is no number.
+            InputError: It is not among the results, or is not a number.
         """
         assert self.metric is not None
         if self.metric not in results:
@@ -55,7 +56,7 @@ class Selection:
         return float(results[self.metric])
 
     def is_better(self, value: float, best: float | None) -> bool:
-        """Returns whether a value is better than the best so far; no number never is."""
+        """Returns whether a value is better than the best so far; NaN never is."""
         if math.isnan(value):
             return False
         return best is None or (value > best if self.best_of == "max" else value < best)
@@ -131,6 +132,8 @@ class Evaluations:
         value, step = self._best
         best = {"step": step, "checkpoint": checkpoint, self.selection.metric: value}
         path = Path(self._logdir, BEST)
-        beside = path.with_name(f"{BEST}.{os.getpid()}.tmp")
-        beside.write_text(json.dumps(best) + "\n", encoding="utf-8")
-        os.replace(beside, path)
+        try:
+            with replacing(path) as beside:
+                beside.write_text(json.dumps(best) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise RunError(f"cannot write {path}: {error.strerror}") from error

@@ -20,7 +20,7 @@ def restoring(
     Raises:
         CheckpointError: It cannot be read or does not fit; or a scope to exclude is unknown.
     """
-    options = {
+    options: dict[str, Any] = {
         "exclude": settings.get("exclude_scopes"),
         "rename": settings.get("rename"),
         "ignore_missing": bool(settings.get("ignore_missing")),

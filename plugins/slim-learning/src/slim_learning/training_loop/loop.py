@@ -2,29 +2,25 @@
 
 import os
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
 import slimcore.checkpoints as checkpoints
-from slim_learning.run.checkpoints import RunCheckpoints, is_disk_full, step_of
+from slim_learning.run.checkpoints import RunCheckpoints, step_of
 from slim_learning.run.data_position import DataPosition
 from slim_learning.run.signals import StopSignals
 from slim_learning.training_loop.early_stopping import Evaluations, Selection
-from slim_learning.training_loop.schedule import Pace, Schedule
-from slim_learning.training_loop.step_errors import NotFiniteError, is_finite, raise_explained
+from slim_learning.training_loop.recovery import Recovery, restore_variables
+from slim_learning.training_loop.schedule import Schedule, Throughput
+from slim_learning.training_loop.step_errors import NotFiniteError, raise_explained
 from slim_learning.training_loop.train_op import TrainOp
 from slimcore.errors import CheckpointError, DataError, InputError
 from slimcore.events import Run, followed_by, tell
 
 # A slow network logs more often than every so many steps, so that one sees it move.
 SECONDS_A_LOG = 5.0
-# How often a run returns to a checkpoint without getting past the step that failed.
-ROLL_BACKS = 3
-# A run of which so many steps in a row are skipped ends.
-SKIPS = 100
 
 
 def train(
@@ -82,7 +78,7 @@ def train(
         The loss of the last step; None where the run had already reached its end.
 
     Raises:
-        RunError: The folder cannot be written, or the loss became infinite or no number.
+        RunError: The folder cannot be written, or the loss became infinite or NaN.
         DataError: The dataset is empty or cannot be read, or a label is beyond the classes.
         CheckpointError: The checkpoint in the folder does not fit, or one cannot be written.
         InputError: An option is out of its range.
@@ -97,25 +93,31 @@ def train(
         save_interval_steps,
         evaluate_every_n_steps if evaluate_fn else None,
     )
-    kept = RunCheckpoints(logdir, keep_checkpoints, keep_checkpoint_every_n_hours)
-    position = DataPosition(dataset, train_op.strategy, repeat=number_of_steps is not None)
-    train_op.build(position.element_spec)
-    path = kept.latest()
-    if path:
-        try:
-            restore_variables(path, train_op)
-        except CheckpointError as error:
-            raise CheckpointError(f"{error}; to begin anew, choose another logdir") from error
-        position.restore(path)
-    elif init_fn is not None:
-        init_fn()
-        train_op.begin_averages()
-    first_step = int(train_op.global_step.numpy())
-    run = Run("train", logdir, number_of_steps, first_step, dict(config or {}))
-    evaluations = Evaluations(selection, logdir, first_step)
-    loop = _Loop(train_op, position, kept, schedule, evaluations, run, on_disk_full == "go_on")
-    with followed_by(*(default_followers() if followers is None else followers)):
-        return loop.go(saved=step_of(path) if path else None)
+    with RunCheckpoints(logdir, keep_checkpoints, keep_checkpoint_every_n_hours) as kept:
+        position = DataPosition(dataset, train_op.strategy, repeat=number_of_steps is not None)
+        train_op.build(position.element_spec)
+
+        def restore(path: str) -> None:
+            try:
+                restore_variables(path, train_op)
+            except CheckpointError as error:
+                raise CheckpointError(f"{error}; to begin anew, choose another logdir") from error
+            position.restore(path)
+
+        found = checkpoints.restore_newest(logdir, restore)
+        path = found[0] if found else None
+        if path is None and init_fn is not None:
+            init_fn()
+            train_op.begin_averages()
+        first_step = int(train_op.global_step.numpy())
+        run = Run("train", logdir, number_of_steps, first_step, dict(config or {}))
+        evaluations = Evaluations(selection, logdir, first_step)
+        recovery = Recovery(train_op, position, kept, run, on_disk_full == "go_on")
+        recovery.saved = step_of(path) if path else None
+        kept.best_step = evaluations.best_step
+        loop = _Loop(train_op, position, kept, schedule, evaluations, recovery, run)
+        with followed_by(*(default_followers() if followers is None else followers)):
+            return loop.go()
 
 
 def default_followers() -> list[Any]:
@@ -125,25 +127,6 @@ def default_followers() -> list[Any]:
     from slim_learning.run.tensorboard import TensorBoard
 
     return [Progress(), TensorBoard(), Record()]
-
-
-def restore_variables(path: str, train_op: TrainOp) -> None:
-    """Reads all that the train op keeps from a checkpoint.
-
-    Moving averages that it lacks, since the run had none so far, begin at the weights read.
-
-    Args:
-        path: The checkpoint's prefix.
-        train_op: One that is built.
-
-    Raises:
-        CheckpointError: The checkpoint cannot be read, or does not fit.
-    """
-    there = checkpoints.load(path).get_variable_to_shape_map()
-    new = train_op.moving_averages.keys() - there.keys()
-    variables = {n: v for n, v in train_op.named_variables.items() if n not in new}
-    checkpoints.plan(path, variables).assign(variables)
-    train_op.begin_averages(but=there)
 
 
 class _Loop:
@@ -156,32 +139,22 @@ class _Loop:
         kept: RunCheckpoints,
         schedule: Schedule,
         evaluations: Evaluations,
+        recovery: Recovery,
         run: Run,
-        goes_on_without_saving: bool,
     ) -> None:
         self._train_op = train_op
         self._position = position
         self._kept = kept
         self._schedule = schedule
         self._evaluations = evaluations
+        self._recovery = recovery
         self._run = run
-        self._goes_on_without_saving = goes_on_without_saving
-        self._kept.best_step = evaluations.best_step
         self._step = run.first_step
-        self._pace = Pace(train_op, run.first_step)
+        self._throughput = Throughput(lambda: int(train_op.examples.numpy()), run.first_step)
         self._results: dict[str, float] = {}
-        self._saved: int | None = None
-        self._saved_at = 0.0
-        self._roll_backs, self._failed_step = 0, -1
-        self._skips_since = self._step, int(train_op.skipped.numpy())
 
-    def go(self, saved: int | None) -> float | None:
-        """Runs to the end, a signal or an error, and tells the followers which it was.
-
-        Args:
-            saved: The step of the newest checkpoint.
-        """
-        self._saved, self._saved_at = saved, time.monotonic()
+    def go(self) -> float | None:
+        """Runs to the end, a signal or an error, and tells the followers which it was."""
         status = "failed"
         tell("slim_run_started", run=self._run)
         try:
@@ -194,8 +167,8 @@ class _Loop:
         return self._results.get("loss")
 
     def _take_steps(self, signals: StopSignals) -> None:
-        if self._train_op.non_finite == "roll_back" and self._saved is None:
-            self._save()
+        if self._train_op.non_finite == "roll_back" and self._recovery.saved is None:
+            self._recovery.save(self._step)
         if self._schedule.evaluates_at(self._step) and self._evaluations.wanted_at(self._step):
             self._evaluate()  # the start before this one was killed on the point of doing so
         more = True
@@ -204,13 +177,14 @@ class _Loop:
                 more = self._advance()
                 self._between_steps()
             except NotFiniteError as error:
-                self._roll_back(error)
-        if self._step != self._pace.logged_step:
+                self._step = self._recovery.roll_back(error, self._step)
+                self._throughput.restart(self._step)
+        if self._step != self._throughput.logged_step:
             self._log()
         if not signals.received and self._evaluations.wanted_at(self._step):
             self._evaluate()
-        if self._step != self._saved:
-            self._save(at_the_end=True)
+        if self._step != self._recovery.saved:
+            self._recovery.save(self._step, at_the_end=True)
 
     def _goes_on(self) -> bool:
         end = self._schedule.number_of_steps
@@ -218,17 +192,17 @@ class _Loop:
 
     def _between_steps(self) -> None:
         """Logs, saves and evaluates, each where it is due."""
-        if self._schedule.logs_at(self._step) or self._pace.seconds > SECONDS_A_LOG:
+        if self._schedule.logs_at(self._step) or self._throughput.seconds > SECONDS_A_LOG:
             self._log()
-        if self._schedule.saves_at(self._step, time.monotonic() - self._saved_at):
-            self._save()
+        if self._schedule.saves_at(self._step, self._recovery.seconds_since_save):
+            self._recovery.save(self._step)
         if self._schedule.evaluates_at(self._step) and self._evaluations.wanted_at(self._step):
             self._evaluate()
 
     def _advance(self) -> bool:
         """Takes as many steps as may pass unwatched; returns whether the data go on."""
         due = self._schedule.steps_until_due(self._step)
-        steps = min(n for n in (due, self._pace.steps_a_call()) if n is not None)
+        steps = min(n for n in (due, self._throughput.steps_a_call()) if n is not None)
         before, began, failed = self._step, time.monotonic(), None
         try:
             self._train_op.run(self._position.iterator, steps)
@@ -245,7 +219,7 @@ class _Loop:
                 raise DataError(self._no_batch()) from failed
         elif failed is not None:
             raise_explained(failed, self._step + 1, self._kept.latest(), self._position)
-        self._pace.called(self._step, taken, time.monotonic() - began)
+        self._throughput.called(self._step, taken, time.monotonic() - began)
         return failed is None
 
     def _no_batch(self) -> str:
@@ -260,83 +234,24 @@ class _Loop:
     def _log(self) -> None:
         """Reads the loss back and tells it."""
         self._results = {"loss": float(self._train_op.loss.numpy())}
-        if self._train_op.checks:
-            # XLA leaves the check in the step out.
-            self._check(is_finite([self._train_op.loss]))
+        self._recovery.check_loss(self._step)
         rate = self._train_op.learning_rate()
         if rate is not None:
             self._results["learning_rate"] = rate
         if self._train_op.non_finite == "skip":
-            self._results["skipped"] = self._count_skipped()
-        scalars = self._results | self._pace.logged(self._step)
+            self._results["skipped"] = self._recovery.count_skipped(self._step)
+        scalars = self._results | self._throughput.logged(self._step)
         tell("slim_scalars_logged", run=self._run, step=self._step, scalars=scalars)
-
-    def _count_skipped(self) -> int:
-        """Returns how many steps were skipped; a run of nothing else leads nowhere."""
-        skipped, (step, before) = int(self._train_op.skipped.numpy()), self._skips_since
-        if skipped - before < self._step - step:
-            self._skips_since = self._step, skipped
-        elif self._step - step >= SKIPS:
-            raise NotFiniteError(
-                f"the loss or a gradient was infinite or no number at each of the last "
-                f"{self._step - step} steps, which were all skipped; the newest checkpoint is "
-                f"{self._kept.latest() or 'none yet'}. Lower the learning rate or clip gradients"
-            )
-        return skipped
-
-    def _save(self, at_the_end: bool = False) -> None:
-        if self._train_op.checks:
-            # A gradient without bounds leaves such weights behind a loss that is still a number.
-            self._check(is_finite(self._train_op.trained_variables.values()))
-        values = {**self._train_op.named_variables, **self._position.values()}
-        self._saved_at = time.monotonic()
-        try:
-            path = self._kept.save(self._step, values)
-        except CheckpointError as error:
-            if not is_disk_full(error):
-                raise
-            self._without_room(error, stops=at_the_end or not self._goes_on_without_saving)
-            return
-        self._saved = self._step
-        if self._step > self._failed_step:
-            self._roll_backs = 0
-        tell("slim_checkpoint_saved", run=self._run, step=self._step, path=path)
-
-    def _without_room(self, error: CheckpointError, stops: bool) -> None:
-        text = f"{error}; the newest checkpoint is {self._kept.latest() or 'none yet'}"
-        if stops:
-            text += ". Free space there and start again"
-            if not self._goes_on_without_saving:
-                text += ', or train with on_disk_full="go_on"'
-            raise CheckpointError(text) from error
-        warnings.warn(f"{text}. The run goes on", RuntimeWarning, stacklevel=2)
-
-    def _check(self, finite: bool) -> None:
-        if not finite:
-            raise NotFiniteError.at(self._step, self._kept.latest())
 
     def _evaluate(self) -> None:
         """Evaluates, tells the results, and keeps the checkpoint if it is the best."""
-        if self._evaluations.selection.metric is not None and self._saved != self._step:
-            self._save()
+        recovery = self._recovery
+        if self._evaluations.selection.metric is not None and recovery.saved != self._step:
+            recovery.save(self._step)
         began = time.monotonic()
-        path = self._kept.latest() if self._saved == self._step else None
+        path = self._kept.latest() if recovery.saved == self._step else None
         name = os.path.basename(path) if path else None
         results = self._evaluations.evaluate(self._step, name)
         self._kept.best_step = self._evaluations.best_step
         tell("slim_evaluation_done", run=self._run, step=self._step, results=results)
-        self._pace.pause(time.monotonic() - began)
-
-    def _roll_back(self, error: NotFiniteError) -> None:
-        """Returns to the newest checkpoint, though not in the data."""
-        path = self._kept.latest()
-        self._roll_backs += 1
-        self._failed_step = max(self._failed_step, self._step)
-        if self._train_op.non_finite != "roll_back" or path is None:
-            raise error
-        if self._roll_backs > ROLL_BACKS:
-            raise NotFiniteError(f"{error}. The run returned to it {ROLL_BACKS} times") from error
-        warnings.warn(f"{error}. The run returns to it", RuntimeWarning, stacklevel=2)
-        restore_variables(path, self._train_op)
-        self._step = int(self._train_op.global_step.numpy())
-        self._pace.restart(self._step)
+        self._throughput.pause(time.monotonic() - began)

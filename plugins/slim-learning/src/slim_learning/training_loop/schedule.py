@@ -1,11 +1,10 @@
 """When a run logs, saves, evaluates and ends, and how fast it is."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from slim_learning.training_loop.train_op import TrainOp
-
-# One call of the compiled steps shall not take longer, so that signals are answered soon.
+# One call of the compiled steps must stay short, so that Ctrl-C is handled promptly.
 SECONDS_A_CALL = 0.25
 
 
@@ -41,22 +40,28 @@ class Schedule:
 
     def saves_at(self, step: int, seconds: float) -> bool:
         """Returns whether a checkpoint is due, so many seconds after the last one."""
-        by_steps = bool(self.save_interval_steps) and step % self.save_interval_steps == 0
-        return by_steps or (
+        every = self.save_interval_steps
+        return (every is not None and every > 0 and step % every == 0) or (
             self.save_interval_secs is not None and seconds >= self.save_interval_secs
         )
 
     def evaluates_at(self, step: int) -> bool:
         """Returns whether an evaluation is due at this step."""
         every = self.evaluate_every_n_steps
-        return bool(every) and step > 0 and step % every == 0
+        return every is not None and every > 0 and step > 0 and step % every == 0
 
 
-class Pace:
+class Throughput:
     """How fast the run is: for the logs, and to size the calls."""
 
-    def __init__(self, train_op: TrainOp, step: int) -> None:
-        self._train_op = train_op
+    def __init__(self, examples: Callable[[], int], step: int) -> None:
+        """Counts nothing before the first call.
+
+        Args:
+            examples: Returns how many examples all steps so far have seen.
+            step: The present step.
+        """
+        self._examples = examples
         self.logged_step = step
         self._seconds_a_step: float | None = None
         # Where the count of the next log begins; None before the first call, which compiles.
@@ -100,4 +105,4 @@ class Pace:
 
     def restart(self, step: int) -> None:
         """Counts the speeds from here."""
-        self._since = time.monotonic(), step, int(self._train_op.examples.numpy())
+        self._since = time.monotonic(), step, self._examples()

@@ -1,33 +1,45 @@
 """What went wrong in a step, said in one line."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import tensorflow as tf
-from slim_data._error_context import BAD_DATA
 
 from slim_learning.run.data_position import DataPosition
-from slim_learning.training_loop.train_op import NOT_FINITE
+from slimcore.data_errors import BAD_DATA
 from slimcore.errors import DataError, RunError
+
+NOT_FINITE = "the loss is inf or nan"
+"""What TensorFlow says when the check of the loss in a step fails."""
 
 
 class NotFiniteError(RunError):
-    """The loss, or the weights, became infinite or no number."""
+    """The loss, the weights or moving statistics became infinite or NaN."""
 
     @classmethod
-    def at(cls, step: int, saved: str | None) -> "NotFiniteError":
-        """Returns the error of a step, which names the newest checkpoint."""
+    def at(cls, step: int, saved: str | None, what: str = "the loss") -> "NotFiniteError":
+        """Returns the error of a step, which names the newest checkpoint.
+
+        Args:
+            step: The step.
+            saved: The newest checkpoint.
+            what: What is not finite.
+        """
         return cls(
-            f"the loss became infinite or no number at step {step}; the newest checkpoint is "
+            f"{what} became infinite or NaN at step {step}; the newest checkpoint is "
             f"{saved or 'none yet'}. Lower the learning rate, clip gradients, or look for such "
             "values in the data"
         )
 
 
-def is_finite(tensors: Iterable[Any]) -> bool:
-    """Returns whether all values of all tensors are finite numbers."""
-    return all(bool(tf.reduce_all(tf.math.is_finite(t))) for t in tensors)
+def not_finite(tensors: Mapping[str, Any]) -> list[str]:
+    """Returns the names of those tensors, of any type, that hold an infinity or a NaN."""
+    return [
+        name
+        for name, t in tensors.items()
+        if t.dtype.is_floating and not bool(tf.reduce_all(tf.math.is_finite(t)))
+    ]
 
 
 def raise_explained(

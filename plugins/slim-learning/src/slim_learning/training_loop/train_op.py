@@ -2,6 +2,7 @@
 
 import contextvars
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
@@ -10,17 +11,44 @@ from slim_learning.optim.adapters import adapted
 from slim_learning.optim.ema import MovingAverages
 from slim_learning.optim.gradients import clip_gradient_norms, multiply_gradients, scaled
 from slim_learning.optim.variable_filter import chosen
+from slim_learning.training_loop.step_errors import NOT_FINITE
 from slimcore.collections import collecting
 from slimcore.errors import InputError
 from slimcore.global_step import counting
 from slimcore.module import MODULES
 from slimcore.randomness import seeded
+from slimcore.replicas import sharing
 from slimcore.variables import variable_name
 
 LossFn = Callable[[Any], tf.Tensor]
-NOT_FINITE = "the loss is inf or nan"
+# The loss of a batch, its number of examples, and the gradients.
+Found = tuple[tf.Tensor, tf.Tensor, list[Any]]
 _SAME = tf.VariableAggregation.ONLY_FIRST_REPLICA
 _PART = tf.TensorSpec([], tf.int32)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The variables that the loss function was found to use when it was traced.
+
+    Attributes:
+        kept: Those of its networks, by name, which a checkpoint keeps.
+        trained: Those of them that are trained.
+        with_gradient: Those of them that the loss depends on, in the order of the gradients.
+    """
+
+    kept: Mapping[str, Any]
+    trained: Mapping[str, Any]
+    with_gradient: Sequence[Any]
+
+    @property
+    def statistics(self) -> dict[str, Any]:
+        """What a step changes beside the trained weights, such as moving averages, by name."""
+        return {
+            name: v
+            for name, v in self.kept.items()
+            if name not in self.trained and not v.trainable and v.dtype.is_floating
+        }
 
 
 class TrainOp:
@@ -30,6 +58,14 @@ class TrainOp:
     The loss function is traced as it is written, as a `slim.Module` is: conditions on tensors need
     `tf.cond`, or `@tf.function` on the function that has them.
 
+    On several replicas, loss and gradients are the averages over the replicas, each weighed by its
+    share of the examples; one without examples counts nothing. So a mean over examples, such as
+    `tf.reduce_mean`, equals that of one device with the whole batch, also where the replicas'
+    batches differ in size. The losses of `slim.losses` that take weights divide by how many weights
+    of all replicas are not zero (`slimcore.replicas.normalizer`), and equal one device, too, as do
+    regularization losses. What compares examples with each other, such as batch normalization and
+    the losses of metric learning, sees only those of its replica.
+
     Attributes:
         global_step: int64 variable, the number of steps taken.
         optimizer: The optimizer given.
@@ -37,7 +73,7 @@ class TrainOp:
         examples: int64 variable, the number of examples that all steps saw.
         skipped: int64 variable, the number of steps whose update was left out, in this process.
         batches_a_step: How many batches a step takes.
-        non_finite: What happens where a loss or gradient is no number: "stop", "skip", "roll_back".
+        non_finite: What happens at an infinite or NaN loss: "stop", "skip" or "roll_back".
         checks: Whether such a loss ends the step with an error.
     """
 
@@ -67,15 +103,15 @@ class TrainOp:
             clip_gradient_norm: The largest L2 norm that each gradient keeps; 0 leaves them.
             gradient_multipliers: Factors by variable, by its name, or by a scope for all in it, so
                 that layers learn at rates of their own.
-            check_numerics: Whether an infinite loss, or one that is no number, is an error.
+            check_numerics: Whether an infinite or NaN loss is an error.
             jit_compile: Whether XLA compiles the step.
             accumulate_steps: The number of batches to one update, whose gradients are averaged.
                 The global step counts updates.
             moving_average_decay: Of the moving averages of trained weights, between 0 and 1; they
                 are kept in checkpoints as `<name>/ExponentialMovingAverage`. None keeps none.
-            non_finite: What happens where the loss is infinite or no number. "stop" ends the run;
+            non_finite: What happens at an infinite or NaN loss. "stop" ends the run;
                 "skip" leaves out the update, of a gradient of that kind too, counts it in
-                `skipped` and leaves moving statistics as they were; "roll_back" lets
+                `skipped` and puts moving statistics back; "roll_back" lets
                 `slim.learning.train` return to the last checkpoint and go on in the data.
 
         Raises:
@@ -108,9 +144,7 @@ class TrainOp:
         self._jit = jit_compile or None
         self._many = tf.function(self._steps)
         self._built = False
-        self._kept: dict[str, Any] = {}
-        self._trained: dict[str, Any] = {}
-        self._with_gradient: list[Any] = []
+        self._trace: Trace | None = None
         self._made: list[Any] = []
 
     @property
@@ -121,20 +155,25 @@ class TrainOp:
     @property
     def trained_variables(self) -> dict[str, Any]:
         """The variables that the optimizer updates, by name; known once it is built."""
-        return dict(self._trained)
+        return dict(self._trace.trained) if self._trace else {}
+
+    @property
+    def statistics(self) -> dict[str, Any]:
+        """The variables that a step changes beside those, such as moving averages, by name."""
+        return self._trace.statistics if self._trace else {}
 
     @property
     def model_variables(self) -> dict[str, Any]:
         """The variables of the networks called by the loss function, by name, once it is built."""
-        return dict(self._kept)
+        return dict(self._trace.kept) if self._trace else {}
 
     @property
     def named_variables(self) -> dict[str, Any]:
         """All that a checkpoint keeps: networks, averages, optimizer, step and random seed."""
         return {
-            **self._kept,
+            **self.model_variables,
             **self.moving_averages,
-            **self._adapted.state(self._trained, self._made),
+            **self._adapted.state(self.trained_variables, self._made),
             "global_step": self.global_step,
             "random_seed": self._seed,
         }
@@ -177,24 +216,43 @@ class TrainOp:
         """
         if self._built:
             return
+        self._trace = None  # of a build that failed
 
         def note(next_creator: Callable[..., Any], **kwargs: Any) -> Any:
+            if tf.executing_eagerly():
+                # Made outside of the function being traced. Otherwise TensorFlow would take it for
+                # one to be lifted out of it, and trace the function once more without it.
+                kwargs["experimental_enable_variable_lifting"] = False
             self._made.append(next_creator(**kwargs))
             return self._made[-1]
 
+        skips, several = self.non_finite == "skip", self.batches_a_step > 1
         with self._strategy.scope(), tf.variable_creator_scope(note):
-            if self.non_finite == "skip":
-                # What must be put back after such a loss is known only once it has been traced.
-                self._traced(self._gradients, element_spec, _PART, jit_compile=None)
-            if self.batches_a_step == 1:
-                self._whole_step = self._traced(self._step, element_spec)
-            else:
-                self._gradients_of = self._traced(self._gradients, element_spec, _PART)
-                found = self._gradients_of.structured_outputs
-                specs = tf.nest.map_structure(tf.type_spec_from_value, found)
+            if skips or several:
+                jit = None if skips else self._jit  # what is called by a compiled function is, too
+                gradients = self._traced(self._gradients, element_spec, _PART, jit_compile=jit)
+                if skips:
+                    # Which statistics to put back is known only now that the loss was traced.
+                    inner = gradients
+
+                    def guarded(batch: Any, part: tf.Tensor) -> Found:
+                        return self._with_finite_statistics(inner, batch, part)
+
+                    gradients = self._traced(guarded, element_spec, _PART)
+                self._gradients_of = gradients
+            if several:
+                specs = tf.nest.map_structure(
+                    tf.type_spec_from_value, self._gradients_of.structured_outputs
+                )
                 self._update_from = self._traced(self._update, specs)
-        known = {id(v) for v in [*self._kept.values(), *self.moving_averages.values()]}
-        self._made = [v for v in self._made if id(v) not in known]
+            else:
+                gradients = self._gradients_of if skips else self._gradients
+                self._whole_step = self._traced(
+                    lambda batch: self._update(gradients(batch, tf.constant(0))), element_spec
+                )
+        known = [*self.model_variables.values(), *self.moving_averages.values()]
+        ids = {id(v) for v in known}
+        self._made = [v for v in self._made if id(v) not in ids]
         self._built = True
 
     def _traced(self, function: Callable[..., Any], *specs: Any, **options: Any) -> Any:
@@ -226,47 +284,43 @@ class TrainOp:
             sums = tf.nest.map_structure(tf.add, sums, more)
         return sums
 
-    def _step(self, batch: Any) -> tf.Tensor:
-        return self._update(self._gradients(batch, tf.constant(0)))
-
-    def _gradients(
-        self, batch: Any, part: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+    def _gradients(self, batch: Any, part: tf.Tensor) -> Found:
         """Returns loss and gradients, means over the batch, and its number of examples.
+
+        What the first trace found out of the variables is kept in `_trace`.
 
         Args:
             batch: Of one replica or of all.
             part: The number of the batch among those of its step.
         """
         strategy, context = self._strategy, contextvars.copy_context()
-        before = [(v, tf.identity(v)) for v in self._moving_statistics()]
         # The context is a mapping, which strategy.run would take apart were it an argument.
-        losses, counts, gradients = strategy.run(
+        losses, counts, gradients, traces = strategy.run(
             lambda b: self._in_replica(b, part, context), args=(batch,)
         )
+        self._trace = self._trace or strategy.experimental_local_results(traces)[0]
         loss = strategy.reduce(tf.distribute.ReduceOp.MEAN, losses, axis=None)
         count = strategy.reduce(tf.distribute.ReduceOp.SUM, counts, axis=None)
         # The replicas have averaged them, so that all hold the same.
         gradients = [strategy.experimental_local_results(g)[0] for g in gradients]
-        if before:
-            finite = _all_finite([loss, *gradients])
-            for v, value in before:
-                v.assign(tf.where(finite, v, value))
         if self.batches_a_step > 1:
             gradients = [tf.convert_to_tensor(g) for g in gradients]
         return loss, count, gradients
 
-    def _moving_statistics(self) -> list[Any]:
-        """Returns what a step changes beside the trained weights, where that may be put back."""
-        if self.non_finite != "skip":
-            return []
-        trained = {id(v) for v in self._trained.values()}
-        others = [v for v in self._kept.values() if id(v) not in trained]
-        return [v for v in others if not v.trainable and v.dtype.is_floating]
+    def _with_finite_statistics(
+        self, gradients: Callable[..., Found], batch: Any, part: tf.Tensor
+    ) -> Found:
+        """Returns what `gradients` returns; statistics stay as they were where it is not finite."""
+        before = [(v, tf.identity(v)) for v in self.statistics.values()]
+        loss, count, found = gradients(batch, part)
+        finite = _all_finite([loss, *found, *(v for v, _ in before)])
+        for v, value in before:
+            v.assign(tf.where(finite, v, value))
+        return loss, count, found
 
     def _in_replica(
         self, batch: Any, part: tf.Tensor, context: contextvars.Context
-    ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+    ) -> tuple[tf.Tensor, tf.Tensor, list[Any], Trace]:
         # A replica runs in a thread of its own, which would not see the arg_scopes in force.
         for variable, value in context.items():
             variable.set(value)
@@ -275,35 +329,52 @@ class TrainOp:
         seed = tf.random.experimental.stateless_fold_in(seed, replica.replica_id_in_sync_group)
         if self.batches_a_step > 1:
             seed = tf.random.experimental.stateless_fold_in(seed, part)
+        count = _count(batch)
+        share = self._share(replica, count)
         with (
             counting(self.global_step),
             collecting() as gathered,
             seeded(seed),
+            sharing(share),
             tf.GradientTape() as tape,
         ):
             loss = _checked_loss(self._loss_fn(batch))
-        self._keep(gathered.get(MODULES), tape.watched_variables())
-        variables = list(self._trained.values())
-        pairs = zip(tape.gradient(loss, variables), variables, strict=True)
-        pairs = [(gradient, v) for gradient, v in pairs if gradient is not None]
+        kept = _variables_used(gathered.get(MODULES), tape.watched_variables())
+        trained = chosen({name: v for name, v in kept.items() if v.trainable}, self._to_train)
+        every = zip(tape.gradient(loss, list(trained.values())), trained.values(), strict=True)
+        pairs = [(gradient, v) for gradient, v in every if gradient is not None]
         if not pairs:
             raise InputError("the loss depends on no variable that is trained; nothing would learn")
-        gradients, self._with_gradient = (list(each) for each in zip(*pairs, strict=True))
-        if self._strategy.num_replicas_in_sync > 1:
+        gradients, with_gradient = (list(each) for each in zip(*pairs, strict=True))
+        loss = tf.cast(loss, tf.float32)
+        if share is not None:
+            weight = share * self._strategy.num_replicas_in_sync
+            loss = _weighted(loss, weight)
             # Clipping needs the gradient of the whole batch.
-            gradients = replica.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
-        return tf.cast(loss, tf.float32), _count(batch), gradients
+            gradients = replica.all_reduce(
+                tf.distribute.ReduceOp.MEAN, [_weighted(g, weight) for g in gradients]
+            )
+        return loss, count, gradients, Trace(kept, trained, with_gradient)
 
-    def _update(self, found: tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]) -> tf.Tensor:
+    def _share(self, replica: Any, count: tf.Tensor) -> tf.Tensor | None:
+        """Returns which part of the examples of all replicas is here; None with one replica."""
+        if self._strategy.num_replicas_in_sync == 1:
+            return None
+        count = tf.cast(count, tf.float32)
+        total = replica.all_reduce(tf.distribute.ReduceOp.SUM, count)
+        return tf.math.divide_no_nan(count, total)
+
+    def _update(self, found: Found) -> tf.Tensor:
         """Updates the variables by what `_gradients` found in the batches of a step."""
+        assert self._trace is not None
         loss, count, gradients = found
         if self.batches_a_step > 1:
             loss = loss / self.batches_a_step
             gradients = [scaled(g, 1 / self.batches_a_step) for g in gradients]
         build = tf.autograph.experimental.do_not_convert(self._adapted.build)
-        build(self._with_gradient)
+        build(self._trace.with_gradient)
         if self._averages:
-            self._averages.build(self._trained)
+            self._averages.build(self._trace.trained)
         if self.checks:
             loss = tf.debugging.check_numerics(loss, NOT_FINITE)
         # A step whose batch or loss failed is not counted, by the optimizer neither.
@@ -330,7 +401,8 @@ class TrainOp:
     ) -> None:
         for variable, value in context.items():
             variable.set(value)
-        pairs = list(zip(gradients, self._with_gradient, strict=True))
+        assert self._trace is not None
+        pairs = list(zip(gradients, self._trace.with_gradient, strict=True))
         if self._multipliers:
             pairs = multiply_gradients(pairs, self._multipliers)
         if self._max_norm:
@@ -342,14 +414,19 @@ class TrainOp:
         with counting(self.global_step), tf.control_dependencies([loss]):
             self._adapted.apply(pairs)
 
-    def _keep(self, modules: Sequence[Any], watched: Sequence[Any]) -> None:
-        """Notes the variables of one trace: what a checkpoint keeps, and what is trained."""
-        kept = {name: v for module in modules for name, v in module.named_variables.items()}
-        known = {id(v) for v in kept.values()}
-        others = [v for v in watched if id(v) not in known]
-        kept |= {variable_name(v): v for v in others}
-        trainable = {name: v for name, v in kept.items() if v.trainable}
-        self._kept, self._trained = kept, chosen(trainable, self._to_train)
+
+def _variables_used(modules: Sequence[Any], watched: Sequence[Any]) -> dict[str, Any]:
+    """Returns the variables of the networks called, and those that the gradients' tape saw."""
+    kept = {name: v for module in modules for name, v in module.named_variables.items()}
+    known = {id(v) for v in kept.values()}
+    return kept | {variable_name(v): v for v in watched if id(v) not in known}
+
+
+def _weighted(value: Any, weight: tf.Tensor) -> Any:
+    """Returns a loss or gradient times a weight; of weight 0, an empty replica's, it is 0."""
+    if isinstance(value, tf.IndexedSlices):
+        return tf.IndexedSlices(_weighted(value.values, weight), value.indices, value.dense_shape)
+    return tf.math.multiply_no_nan(value, tf.cast(weight, value.dtype))
 
 
 def _in_branch(gradients: Sequence[Any]) -> Any:
@@ -370,6 +447,11 @@ def _checked_loss(loss: Any) -> tf.Tensor:
     if loss is None:
         raise InputError(
             "the loss function returned None; end it with: return slim.losses.get_total_loss()"
+        )
+    if isinstance(loss, tuple | list | dict):
+        raise InputError(
+            f"the loss function must return a scalar alone, and returned a {type(loss).__name__}; "
+            "keep what else it computes, such as logits, out of what it returns"
         )
     loss = tf.convert_to_tensor(loss)
     if loss.shape.rank != 0:

@@ -36,7 +36,7 @@ def batches():
     labels = random.randint(0, 10, 320)
     images = random.randn(320, 8, 8, 1) * 0.5 + labels[:, None, None, None] / 5.0
     data = tf.data.Dataset.from_tensor_slices((images.astype("float32"), labels))
-    return data.batch(16).repeat()
+    return data.batch(16, drop_remainder=True).repeat()
 
 
 def optimizer(kind):
