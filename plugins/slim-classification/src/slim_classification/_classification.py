@@ -1,113 +1,208 @@
-"""What an evaluation of a classifier says: numbers by class, a table, a file and a picture."""
+"""The task `classification`: one label an image."""
 
-import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+import slim_metrics as metrics
+import tensorflow as tf
+from slim_learning import Task, require
+from slim_losses import sparse_softmax_cross_entropy
 
-from slimcore.errors import RunError
+from slim_classification._tables import print_table, share
+from slimcore.errors import InputError
+from slimcore.files import replacing
+from slimcore.text import shown
 
-AVERAGED = "averaged/"
+# Weight of the loss of the second classifier that some networks have in training.
+AUXILIARY_WEIGHT = 0.4
 
 
-def judged(results: Mapping[str, Any], labels: Sequence[str]) -> dict[str, Any]:
-    """Turns accuracy, loss and confusion matrix into what is reported of an evaluation.
+@dataclass(frozen=True)
+class Classification(Task):
+    """One of several classes for each image.
 
-    Args:
-        results: `accuracy`, `loss`, and `confusion` [classes, classes] with labels as rows and
-            predictions as columns. The same of the moving averages begin with `averaged/`.
-        labels: The classes' names; numbers stand in where there are none.
-
-    Returns:
-        `accuracy`, `loss`, `examples`, `classes` (a list of dicts) and `confusion` (lists), ready
-        for JSON; the same of the averages as `averaged`, if there are any. Precision is None for a
-        class that was never predicted, recall for one that never occurred.
+    Attributes:
+        num_classes: Number of classes.
+        labels: Their names; empty where they have none.
+        labels_offset: What is subtracted from each label of the dataset, without whose first
+            classes the task is learnt.
+        label_smoothing: Share of a label that is spread over all classes, from 0 to 1.
     """
-    averaged = {n.removeprefix(AVERAGED): v for n, v in results.items() if n.startswith(AVERAGED)}
-    beside = {"averaged": judged(averaged, labels)} if averaged else {}
-    confusion = np.asarray(results["confusion"])
-    right, actual, predicted = confusion.diagonal(), confusion.sum(1), confusion.sum(0)
-    classes = [
-        {
-            "class": labels[i] if labels else str(i),
-            "examples": int(actual[i]),
-            "precision": float(right[i] / predicted[i]) if predicted[i] else None,
-            "recall": float(right[i] / actual[i]) if actual[i] else None,
+
+    num_classes: int
+    labels: Sequence[str] = ()
+    labels_offset: int = 0
+    label_smoothing: float = 0.0
+
+    best: ClassVar[Mapping[str, str]] = {"accuracy": "max", "loss": "min"}
+
+    @classmethod
+    def for_dataset(
+        cls, dataset: Any, *, labels_offset: int = 0, label_smoothing: float = 0.0
+    ) -> "Classification":
+        """Makes the task for the classes of a dataset.
+
+        Args:
+            dataset: Has `num_classes` and perhaps `labels_to_names`, names by label.
+            labels_offset: Which first classes to leave out.
+            label_smoothing: Share of a label that is spread over all classes.
+
+        Raises:
+            InputError: The dataset does not tell its classes, or all are left out.
+        """
+        name, classes, names = classes_of(dataset)
+        if labels_offset >= classes:
+            raise InputError(
+                f"--labels-offset {labels_offset} leaves none of the {classes} classes of {name}"
+            )
+        return cls(classes - labels_offset, names[labels_offset:], labels_offset, label_smoothing)
+
+    @property
+    def num_outputs(self) -> int:
+        """One logit for each class."""
+        return self.num_classes
+
+    @property
+    def prepare(self) -> Callable[[Mapping[str, Any]], Mapping[str, Any]] | None:
+        """Subtracts the offset from the labels; None where there is none."""
+        return self._without_offset if self.labels_offset else None
+
+    def _without_offset(self, batch: Mapping[str, Any]) -> Mapping[str, Any]:
+        # That the labels are among the dataset's classes, slim.data has checked.
+        check = require(
+            tf.reduce_all(batch["label"] >= self.labels_offset),
+            f"the dataset has labels below --labels-offset {self.labels_offset}; leave these "
+            "examples out, or lower it",
+        )
+        with tf.control_dependencies([check]):
+            return {**batch, "label": batch["label"] - self.labels_offset}
+
+    def loss(
+        self, batch: Mapping[str, Any], outputs: tf.Tensor, end_points: Mapping[str, Any]
+    ) -> tf.Tensor:
+        """Returns the cross-entropy, with that of a second classifier where there is one."""
+        labels, smoothing = batch["label"], self.label_smoothing
+        loss = sparse_softmax_cross_entropy(outputs, labels, label_smoothing=smoothing)
+        if "AuxLogits" in end_points:
+            loss += sparse_softmax_cross_entropy(
+                end_points["AuxLogits"],
+                labels,
+                weights=AUXILIARY_WEIGHT,
+                label_smoothing=smoothing,
+            )
+        return loss
+
+    def metrics(self, batch: Mapping[str, Any], outputs: tf.Tensor) -> Mapping[str, Any]:
+        """Returns `accuracy`, `loss`, the cross-entropy alone, and `confusion`, labels as rows."""
+        predicted, labels = tf.argmax(outputs, axis=-1), batch["label"]
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, outputs)
+        return {
+            "accuracy": metrics.streaming_accuracy(predicted, labels),
+            "loss": metrics.streaming_mean(losses),
+            "confusion": metrics.streaming_confusion_matrix(predicted, labels, self.num_classes),
         }
-        for i in range(len(confusion))
-    ]
-    return {
-        "accuracy": results["accuracy"],
-        "loss": results["loss"],
-        "examples": int(confusion.sum()),
-        **beside,
-        "classes": classes,
-        "confusion": confusion.astype(int).tolist(),
-    }
+
+    def predict(self, outputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns logits and probabilities, float32 [batch, classes], and the likeliest class.
+
+        That is `classes`, int64 [batch], and `labels`, string [batch], their names.
+        """
+        classes = tf.argmax(outputs, axis=-1)
+        return {
+            "logits": outputs,
+            "probabilities": tf.nn.softmax(outputs),
+            "classes": classes,
+            "labels": tf.gather(tf.constant(self._names()), classes),
+        }
+
+    def describe(self, prediction: Mapping[str, np.ndarray], top: int) -> str:
+        """Returns the likeliest classes with their probabilities."""
+        probabilities, names = prediction["probabilities"], self._names()
+        best = np.argsort(-probabilities)[:top]
+        return "  ".join(f"{names[i]} {probabilities[i]:.1%}" for i in best)
+
+    def report(self, results: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns accuracy, loss, examples, the numbers of each class, and the confusion matrix.
+
+        Precision is None for a class that was never predicted, recall for one that never occurred.
+        """
+        confusion = np.asarray(results["confusion"])
+        right, actual, predicted = confusion.diagonal(), confusion.sum(1), confusion.sum(0)
+        classes = [
+            {
+                "class": name,
+                "examples": int(actual[i]),
+                "precision": float(right[i] / predicted[i]) if predicted[i] else None,
+                "recall": float(right[i] / actual[i]) if actual[i] else None,
+            }
+            for i, name in enumerate(self._names())
+        ]
+        return {
+            "accuracy": results["accuracy"],
+            "loss": results["loss"],
+            "examples": int(confusion.sum()),
+            "classes": classes,
+            "confusion": confusion.astype(int).tolist(),
+        }
+
+    def show(self, report: Mapping[str, Any]) -> None:
+        """Prints precision and recall of each class, and the accuracy."""
+        reports = [report, *([report["averaged"]] if "averaged" in report else [])]
+        columns = [
+            column + kind
+            for kind in ("", " (averaged)")[: len(reports)]
+            for column in ("precision", "recall")
+        ]
+        rows = []
+        for of_class in zip(*(each["classes"] for each in reports), strict=True):
+            shares = [share(row[column]) for row in of_class for column in ("precision", "recall")]
+            rows.append([of_class[0]["class"], f"{of_class[0]['examples']:,}", *shares])
+        print_table(["class", "examples", *columns], rows)
+        beside = f", averaged weights {reports[1]['accuracy']:.4f}" if reports[1:] else ""
+        print(
+            f"accuracy {report['accuracy']:.4f}{beside} on {report['examples']:,} examples "
+            f"({shown(report['split'])}), step {report['step']:,}"
+        )
+
+    def write(self, report: Mapping[str, Any], folder: str) -> list[str]:
+        """Draws the confusion matrix in `confusion.png`."""
+        path = os.path.join(folder, "confusion.png")
+        with replacing(path) as beside:
+            draw(np.array(report["confusion"]), [row["class"] for row in report["classes"]], beside)
+        return [path]
+
+    def _names(self) -> Sequence[str]:
+        return self.labels or [str(i) for i in range(self.num_classes)]
 
 
-def summary(results: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the few facts of an evaluation that a run's record keeps."""
-    kept = {name: value for name, value in results.items() if name not in _LONG}
-    if "averaged" in kept:
-        kept["averaged"] = summary(kept["averaged"])
-    return kept
-
-
-_LONG = ("classes", "confusion")
-
-
-def show(results: Mapping[str, Any]) -> None:
-    """Prints the table of classes, and the accuracy; those of the averages beside."""
-    from rich.console import Console
-    from rich.table import Table
-
-    tables = [results, *([results["averaged"]] if "averaged" in results else [])]
-    table = Table("class", box=None)
-    table.add_column("examples", justify="right")
-    for kind in ("", " (averaged)")[: len(tables)]:
-        for column in ("precision", "recall"):
-            table.add_column(column + kind, justify="right")
-    for rows in zip(*(each["classes"] for each in tables), strict=True):
-        shares = [row[column] for row in rows for column in ("precision", "recall")]
-        shown = (f"{share:.3f}" if share is not None else "-" for share in shares)
-        table.add_row(rows[0]["class"], f"{rows[0]['examples']:,}", *shown)
-    console = Console(highlight=False)
-    console.print(table)
-    beside = f", averaged weights {tables[1]['accuracy']:.4f}" if tables[1:] else ""
-    console.print(
-        f"accuracy {results['accuracy']:.4f}{beside} on {results['examples']:,} examples "
-        f"({results['split']}), step {results['step']:,}"
-    )
-
-
-def write(folder: str, results: Mapping[str, Any]) -> list[str]:
-    """Writes `results.json` and `confusion.png`, each beside its place and then renamed.
-
-    Returns:
-        Their paths.
+def classes_of(dataset: Any) -> tuple[str, int, tuple[str, ...]]:
+    """Returns the name of a dataset, its number of classes, and their names, if it has any.
 
     Raises:
-        RunError: The folder cannot be written.
+        InputError: It does not tell how many there are.
     """
-    try:
-        numbers, picture = Path(folder, "results.json"), Path(folder, "confusion.png")
-        beside = numbers.with_suffix(".tmp")
-        beside.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-        os.replace(beside, numbers)
-        names = [row["class"] for row in results["classes"]]
-        beside = picture.with_suffix(".tmp")
-        _draw(np.array(results["confusion"]), names, beside)
-        os.replace(beside, picture)
-    except OSError as error:
-        raise RunError(f"cannot write results to {folder}: {error.strerror}; say --to") from error
-    return [str(numbers), str(picture)]
+    name = str(getattr(dataset, "name", "given"))
+    count = getattr(dataset, "num_classes", None)
+    if not count:
+        raise InputError(f"dataset {name} does not state its number of classes")
+    names = getattr(dataset, "labels_to_names", None) or {}
+    if not names:
+        return name, int(count), ()
+    return name, int(count), tuple(str(names.get(i, i)) for i in range(int(count)))
 
 
-def _draw(confusion: np.ndarray, names: Sequence[str], path: Path) -> None:
+def draw(confusion: np.ndarray, names: Sequence[str], path: Path) -> None:
+    """Draws a confusion matrix as a PNG.
+
+    Args:
+        confusion: Counts [classes, classes], labels as rows.
+        names: Names of the classes, drawn as they are: nothing in them is markup.
+        path: The file to write.
+    """
     from matplotlib.figure import Figure
 
     count = len(names)
@@ -119,8 +214,10 @@ def _draw(confusion: np.ndarray, names: Sequence[str], path: Path) -> None:
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set(xlabel="predicted", ylabel="label")
     if count <= 100:
-        axes.set_xticks(range(count), names, rotation=90)
-        axes.set_yticks(range(count), names)
+        # A name between dollar signs would be taken for a formula.
+        plain = {"labels": [shown(name) for name in names], "parse_math": False}
+        axes.set_xticks(range(count), rotation=90, **plain)
+        axes.set_yticks(range(count), **plain)
     if count <= 30:
         for (row, column), number in np.ndenumerate(confusion):
             if number:

@@ -12,12 +12,13 @@ import slim_data._manifest as manifest
 import slimcore.registry as registry
 from slim_data._error_context import Scan, explained, reason
 from slim_data._example_pipeline import ExampleFunction, Preprocess
+from slim_data._images import decode_image
 from slim_data._record_files import find_files, record_dataset
 from slim_data._skipping import leave_out, records_with_origin
 from slim_data.dataset import Dataset
 from slimcore.errors import DataError, InputError
 
-__all__ = ["get_dataset", "load"]
+__all__ = ["decode_image", "get_dataset", "load"]
 
 FILES_AT_A_TIME = 16
 BATCHES_AT_A_TIME = 2  # that the last examples of one may not leave threads without work

@@ -1,57 +1,60 @@
-"""How much of a split a network gets right."""
+"""How well a network does at its task, by the task's metrics."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
 
 import slimcore as slim
+from slim_learning.commands.setup import Setup
 from slim_learning.evaluate.metrics_runner import MetricEvaluation
 from slim_learning.optim.ema import SUFFIX
-from slim_learning.tasks import Task
+from slim_learning.task import AVERAGED, Task
 from slim_learning.training_loop.train_op import TrainOp
 
 
-def metric_fn(task: Task, model: slim.Module, is_training: bool = False) -> Callable[[Any], Any]:
-    """Returns a function of a batch that updates `accuracy`, `loss` and `confusion`.
-
-    The loss is the cross-entropy alone. The rows of the confusion matrix are labels.
+def metric_fn(setup: Setup, model: slim.Module, is_training: bool = False) -> Callable[[Any], Any]:
+    """Returns a function of a batch that updates the metrics of the task.
 
     Args:
-        task: Says how many classes there are.
+        setup: Says which task it is.
         model: The network.
-        is_training: Whether it is judged as it is in training.
+        is_training: Whether the network is evaluated as it is in training.
     """
 
     def update(batch: Any) -> Any:
-        logits, _ = model(batch["image"], is_training=is_training)
-        predicted, labels, metrics = tf.argmax(logits, axis=-1), batch["label"], slim.metrics
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-        matrix = metrics.streaming_confusion_matrix(predicted, labels, task.num_classes)
-        return metrics.aggregate_metric_map(
-            {
-                "accuracy": metrics.streaming_accuracy(predicted, labels),
-                "loss": metrics.streaming_mean(losses),
-                "confusion": matrix,
-            }
-        )
+        outputs, _ = model(batch["image"], is_training=is_training)
+        return slim.metrics.aggregate_metric_map(setup.task.metrics(batch, outputs))
 
     return update
 
 
-def evaluate_fn(
-    task: Task, model: slim.Module, train_op: TrainOp, batches: tf.data.Dataset
-) -> Callable[[], dict[str, float]]:
-    """Returns what `slim.learning.train` calls to judge a network while it is trained.
+def report_of(task: Task, results: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the task's report, in which the one of the moving averages is `averaged`.
 
-    Its results are `accuracy` and `loss` and, where the step keeps moving averages of the weights,
-    `averaged/accuracy` and `averaged/loss`.
+    Args:
+        task: Whose results they are.
+        results: Values of metrics by name; those of the averages begin with `averaged/`.
     """
-    evaluation = MetricEvaluation(metric_fn(task, model))
+    averaged = {n.removeprefix(AVERAGED): v for n, v in results.items() if n.startswith(AVERAGED)}
+    plain = {n: v for n, v in results.items() if not n.startswith(AVERAGED)}
+    beside = {"averaged": task.report(averaged)} if averaged else {}
+    return {**task.report(plain), **beside}
+
+
+def evaluate_fn(
+    setup: Setup, model: slim.Module, train_op: TrainOp, batches: tf.data.Dataset
+) -> Callable[[], dict[str, float]]:
+    """Returns what `slim.learning.train` calls to evaluate a network while it is trained.
+
+    Its results are the numbers in `best` of the task and, where the step keeps moving averages of
+    the weights, the same with names that begin with `averaged/`.
+    """
+    evaluation = MetricEvaluation(metric_fn(setup, model))
 
     def numbers(prefix: str = "") -> dict[str, float]:
-        values = evaluation.run(batches)
-        return {f"{prefix}{name}": values[name] for name in ("accuracy", "loss")}
+        report = setup.task.report(evaluation.run(batches))
+        return {f"{prefix}{name}": report[name] for name in setup.task.best}
 
     def evaluate() -> dict[str, float]:
         results, averages = numbers(), train_op.moving_averages
@@ -61,7 +64,7 @@ def evaluate_fn(
         for name, average in weights.items():
             variables[name].assign(average)
         if weights:
-            results |= numbers("averaged/")
+            results |= numbers(AVERAGED)
         for name, value in before.items():
             variables[name].assign(value)
         return results
