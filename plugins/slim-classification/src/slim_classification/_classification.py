@@ -215,9 +215,9 @@ def draw(confusion: np.ndarray, names: Sequence[str], path: Path) -> None:
     axes.set(xlabel="predicted", ylabel="label")
     if count <= 100:
         # A name between dollar signs would be taken for a formula.
-        plain = {"labels": [shown(name) for name in names], "parse_math": False}
-        axes.set_xticks(range(count), rotation=90, **plain)
-        axes.set_yticks(range(count), **plain)
+        plain = [shown(name) for name in names]
+        axes.set_xticks(range(count), plain, rotation=90, parse_math=False)
+        axes.set_yticks(range(count), plain, parse_math=False)
     if count <= 30:
         for (row, column), number in np.ndenumerate(confusion):
             if number:

@@ -60,9 +60,7 @@ class Multilabel(Task):
             InputError: The dataset does not tell its classes, or the threshold is out of range.
         """
         if not 0 < threshold < 1:
-            raise InputError(
-                f"the task option threshold is {threshold}, and must be between 0 and 1"
-            )
+            raise InputError(f"the task option threshold is {threshold}; give one between 0 and 1")
         _, classes, names = classes_of(dataset)
         return cls(classes, names, threshold, item, label_smoothing)
 
@@ -172,8 +170,8 @@ class Multilabel(Task):
             numbers = tf.cast(labels.values, tf.int32)
             check = require(
                 tf.reduce_all((numbers >= 0) & (numbers < self.num_classes)),
-                f"a number in the item {self.item!r} is not one of 0 to {self.num_classes - 1}, the "
-                "classes of the dataset; mend the labels",
+                f"a number in the item {self.item!r} is not one of the classes, 0 to "
+                f"{self.num_classes - 1}; mend the labels",
             )
             with tf.control_dependencies([check]):
                 rows = tf.stack([tf.cast(labels.indices[:, 0], tf.int32), numbers], 1)

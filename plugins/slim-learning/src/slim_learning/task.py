@@ -22,7 +22,7 @@ AVERAGED = "averaged/"
 
 
 class Task(abc.ABC):
-    """What a network learns: its loss, its metrics, what a prediction is, and how results are shown.
+    """What a network learns: its loss, its metrics, its predictions, and how results are shown.
 
     A plugin offers a subclass by name, through the hook `slim_tasks`; `slim train --task NAME`
     makes an instance by `for_dataset`, and `slim eval`, `predict` and `export` make it again of its
@@ -39,11 +39,12 @@ class Task(abc.ABC):
     best: ClassVar[Mapping[str, str]] = {"loss": "min"}
 
     @classmethod
-    def for_dataset(cls, dataset: Any, **options: Any) -> "Task":
+    def for_dataset(cls, dataset: Any, *args: Any, **options: Any) -> "Task":
         """Makes the task for a dataset.
 
         Args:
             dataset: The description of a split, with attributes such as `num_classes`.
+            *args: Nothing; it lets a subclass name its options.
             **options: What `--task-option NAME=VALUE` says. A subclass names them as keyword
                 arguments with defaults, whose types the values are turned to. By default they are
                 the arguments of the class.
@@ -209,8 +210,8 @@ def find(name: str) -> type[Task]:
     if not (isinstance(kind, type) and issubclass(kind, Task)):
         component = registry.component("task", name)
         raise InputError(
-            f"task {component} is not a subclass of slim_learning.Task; report it to the authors of "
-            f"{component.distribution}"
+            f"task {component} is not a subclass of slim_learning.Task; report it to the authors "
+            f"of {component.distribution}"
         )
     return kind
 

@@ -113,6 +113,6 @@ def factors(
     """Returns the pairs `SCOPE=FACTOR` of an option that is given several times, or None."""
     found = pairs(ctx, parameter, values)
     try:
-        return found and {scope: float(factor) for scope, factor in found.items()}
+        return {scope: float(factor) for scope, factor in (found or {}).items()} or None
     except ValueError as error:
         raise click.BadParameter(f"a factor must be a number: {error}") from error

@@ -86,10 +86,12 @@ class Setup:
         def prepared(batch: Batch) -> Batch:
             return prepare(batch)
 
-        def explain(error: BaseException) -> Exception:
+        def explain(error: Exception) -> Exception:
             return tasks.unmet(error) or explained(batches, error)
 
-        return explain_by(batches.map(prepared), explain)
+        ready = batches.map(prepared)
+        explain_by(ready, explain)
+        return ready
 
     def model(self, weight_decay: float = 0.0, precision: str | None = None) -> slim.Module:
         """Returns the network with variables of its own, which its first call makes."""

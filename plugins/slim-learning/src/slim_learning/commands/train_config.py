@@ -92,7 +92,7 @@ class TrainConfig:
 
     @property
     def options_of_task(self) -> dict[str, Any]:
-        """The options of the task, those with a name of their own among them, where they are set."""
+        """The options of the task, with those that have a name of their own, where they are set."""
         named = {"labels_offset": self.labels_offset, "label_smoothing": self.label_smoothing}
         return {**self.task_options, **{name: value for name, value in named.items() if value}}
 
