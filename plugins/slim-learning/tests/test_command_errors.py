@@ -70,7 +70,7 @@ CASES = {
     ),
     "option that the task lacks": (
         lambda folder: ("--task-option", "label_smothing=0.1"),
-        "task classification has no option 'label_smothing'. Close: label_smoothing. It has labels_",
+        "task classification has no option 'label_smothing'. Close: label_smoothing. It has",
     ),
     "option of the task that is not a number": (
         lambda folder: ("--task-option", "label_smoothing=much"),
@@ -103,7 +103,7 @@ def test_what_stops_a_training_is_one_line(slim_main, tiny_net, tmp_path, case):
     (("--logdir", "{run}", "--checkpoint", "{vgg}"), "tiny/hidden/weights is not in it"),
     (("--logdir", "{run}", "--net", "cifarnet"), "whose network is tiny, not cifarnet"),
     (("--logdir", "{run}", "--moving-average-decay", "0.9"), "has no moving averages"),
-    (("--logdir", "{run}", "--labels-offset", "1"), "has 10 outputs, and dataset digits asks for 9"),
+    (("--logdir", "{run}", "--labels-offset", "1"), "10 outputs, and dataset digits asks for 9"),
     (("--logdir", "{run}", "--to", "/proc/slim/eval"), "/proc/slim/eval"),
     (("--checkpoint", "{vgg}"), "there is no run in"),
 ], ids=str)  # fmt: skip

@@ -2,9 +2,12 @@
 
 import re
 import warnings
+from functools import partial
 from typing import Any
 
 import tensorflow as tf
+
+from slimcore.data_errors import explained
 
 _STATE, _COUNT = "data/iterator", "data/batches"
 
@@ -32,7 +35,7 @@ class DataPosition:
         # hold positions alone, and makes a pipeline that decodes images many times slower.
         self._dataset = dataset.repeat() if repeat else dataset
         # A dataset of slim.data tells which record of which file was at fault.
-        self.explain = getattr(dataset, "explain", lambda error: error)
+        self.explain = getattr(dataset, "explain", None) or partial(explained, dataset)
         self._strategy = strategy
         self._distributed = strategy.num_replicas_in_sync > 1
         self._taken = 0
