@@ -73,9 +73,7 @@ def test_labels_are_vectors_or_the_numbers_of_classes():
     ragged = tf.ragged.constant([[3, 0, 3], [], [1]], dtype=tf.int64)
     for given in (ragged, ragged.to_sparse(), tf.constant(wanted, tf.int64)):
         np.testing.assert_array_equal(task.prepare({"label": given})["label"], wanted)
-    with pytest.raises(
-        InputError, match=r"has the shape \(3,\) for one example, and .* of 4 zeros"
-    ):
+    with pytest.raises(InputError, match=r"has the shape \(3,\) for one .* of 4 zeros"):
         task.prepare({"label": tf.zeros([2, 3])})
     with pytest.raises(tf.errors.InvalidArgumentError, match="not one of the classes, 0 to 3"):
         task.prepare({"label": tf.ragged.constant([[4]], dtype=tf.int64)})
