@@ -4,8 +4,8 @@
 def shown(text: object) -> str:
     r"""Returns a text with everything that is not a printable character escaped.
 
-    A class name, a path or a message may hold whatever its author put there: an escape sequence
-    that clears the screen, a newline that fakes a line of output, a mark that reverses the order of
+    A class name, a path or a message may hold whatever its author put there: an escape sequence that
+    clears the screen, a newline that fakes a line of output, a mark that reverses the order of
     letters, half of a surrogate pair. They appear as Python would write them: `\x1b[2J`.
 
     Args:
