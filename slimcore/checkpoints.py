@@ -5,9 +5,10 @@ reads what is written here, and a checkpoint of tf-slim or research/slim is read
 """
 
 import contextlib
+import glob
+import itertools
 import math
 import os
-import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,17 +17,57 @@ from typing import Any
 
 import tensorflow as tf
 
+import slimcore._foreign_files as foreign_files
+import slimcore.files as files
+from slimcore._checkpoint_files import (
+    INDEX,
+    PREFIX,
+    damage,
+    exists,
+    first_line,
+    latest,
+    listed,
+    newest,
+    prefix_of,
+    restore_newest,
+    step_of,
+)
 from slimcore.errors import CheckpointError, nearest
 
-_DATA, _INDEX = ".data-00000-of-00001", ".index"
+__all__ = [
+    "INDEX",
+    "PREFIX",
+    "Entry",
+    "Plan",
+    "damage",
+    "exists",
+    "first_line",
+    "latest",
+    "listed",
+    "load",
+    "newest",
+    "plan",
+    "prefix_of",
+    "restore_newest",
+    "save",
+    "selected",
+    "step_of",
+]
+
+# The key by which an object-based checkpoint, of `tf.train.Checkpoint`, is known.
+_OBJECTS = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 
 def save(path: str, values: Mapping[str, Any]) -> str:
     """Writes variables or tensors under their names.
 
-    The files are written beside their place and renamed, the index last: whoever finds an index
-    finds a whole checkpoint, at whatever instant this process dies. Where a checkpoint is
-    overwritten, its index goes first: death in between leaves none there, and never half of two.
+    The files are written beside their place, flushed to the disk, and renamed, the index last:
+    whoever finds an index finds a whole checkpoint, at whatever instant this process dies. That
+    holds where a checkpoint is overwritten, too. The name of a data file ends with the number of
+    shards, which the index says; so the new data, in another number of shards than the old, have
+    their place beside the old, the new index takes the old one's place in one step, and then the
+    old data are removed. A second or later writing of one path therefore has files such as
+    `model.ckpt-100.data-00000-of-00002`.
 
     Args:
         path: The prefix, such as `runs/digits/model.ckpt-100`.
@@ -38,28 +79,56 @@ def save(path: str, values: Mapping[str, Any]) -> str:
     Raises:
         CheckpointError: The files cannot be written, or a variable cannot be read.
     """
-    tensors = [_read(name, value) for name, value in values.items()]
+    tensors = {name: _read(name, value) for name, value in values.items()}
     # TensorFlow makes a folder of its own around the prefix; a name with no process in it would be
     # shared by two writers.
     beside = f"{path}.{uuid.uuid4().hex[:8]}.tmp"
-    names = list(values)
+    made: list[str] = []
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        tf.raw_ops.SaveV2(
-            prefix=beside,
-            tensor_names=names,
-            shape_and_slices=[""] * len(names),
-            tensors=tensors,
-        )
-        Path(path + _INDEX).unlink(missing_ok=True)
-        for suffix in (_DATA, _INDEX):
-            os.replace(beside + suffix, path + suffix)
+        before = glob.glob(glob.escape(path) + ".data-*-of-*")
+        taken = {int(file.rpartition("-")[2]) for file in before}
+        shards = next(n for n in itertools.count(1) if n not in taken)
+        _write(beside, tensors, shards)
+        parts = [f".data-{i:05d}-of-{shards:05d}" for i in range(shards)]
+        for part in [*parts, INDEX]:
+            files.flush(Path(beside + part))
+        for part in parts:
+            made.append(path + part)
+            os.replace(beside + part, path + part)
+        files.flush(Path(path).parent)
+        os.replace(beside + INDEX, path + INDEX)
+        made = []
+        files.flush(Path(path).parent)
+        for old in before:
+            Path(old).unlink(missing_ok=True)
     except (OSError, tf.errors.OpError) as error:
-        for suffix in (_DATA, _INDEX):
+        for half in [*glob.glob(glob.escape(beside) + "*"), *made]:
             with contextlib.suppress(OSError):
-                Path(beside + suffix).unlink()
-        raise CheckpointError(f"cannot write checkpoint {path}: {_first_line(error)}") from error
+                Path(half).unlink()
+        raise CheckpointError(f"cannot write checkpoint {path}: {first_line(error)}") from error
     return path
+
+
+def _write(prefix: str, tensors: Mapping[str, tf.Tensor], shards: int) -> None:
+    """Writes a checkpoint of so many shards, all but the first of which hold one value each."""
+    # A shard cannot be empty.
+    fillers = {f"_shard_{i}": tf.zeros([], tf.uint8) for i in range(len(tensors), shards)}
+    items = [*tensors.items(), *fillers.items()]
+    first = len(items) - shards + 1
+    groups = [items[:first], *([item] for item in items[first:])]
+    prefixes = [prefix] if shards == 1 else [f"{prefix}.{i}" for i in range(shards)]
+    for part, group in zip(prefixes, groups, strict=True):
+        tf.raw_ops.SaveV2(
+            prefix=part,
+            tensor_names=[name for name, _ in group],
+            shape_and_slices=[""] * len(group),
+            tensors=[tensor for _, tensor in group],
+        )
+    if shards > 1:
+        tf.raw_ops.MergeV2Checkpoints(
+            checkpoint_prefixes=prefixes, destination_prefix=prefix, delete_old_dirs=False
+        )
 
 
 def _read(name: str, value: Any) -> tf.Tensor:
@@ -68,40 +137,33 @@ def _read(name: str, value: Any) -> tf.Tensor:
         return tf.convert_to_tensor(value)
     except (ValueError, TypeError, tf.errors.OpError) as error:
         raise CheckpointError(
-            f"cannot save {name}: {_first_line(error)}. A variable that differs between replicas "
+            f"cannot save {name}: {first_line(error)}. A variable that differs between replicas "
             "(ON_READ) needs an aggregation"
         ) from error
-
-
-def latest(folder: str) -> str | None:
-    """Returns the prefix of the newest complete checkpoint in a folder, by step, or None."""
-    steps = {}
-    for index in Path(folder).glob(f"*{_INDEX}"):
-        prefix = str(index).removesuffix(_INDEX)
-        step = re.search(r"-(\d+)$", prefix)
-        if step and Path(prefix + _DATA).exists():
-            steps[int(step[1])] = prefix
-    return steps[max(steps)] if steps else None
 
 
 def load(path: str) -> Any:
     """Opens a checkpoint, given its prefix or a folder, whose newest checkpoint is taken.
 
+    A prefix that is the name of a folder as well is taken for the prefix.
+
     Returns:
         A reader with `get_tensor(name)` and `get_variable_to_shape_map()`.
 
     Raises:
-        CheckpointError: There is none, or it cannot be read.
+        CheckpointError: There is none, or it cannot be read. Of a file of another format, such as
+            `.h5` or `.safetensors`, the error says what reads it.
     """
-    prefix = path
-    if os.path.isdir(path):
-        prefix = latest(path) or tf.train.latest_checkpoint(path) or ""
-        if not prefix:
-            raise CheckpointError(f"there is no checkpoint in the folder {path}")
+    prefix = prefix_of(path)
     try:
-        return tf.train.load_checkpoint(prefix)
+        return tf.compat.v1.train.NewCheckpointReader(prefix)
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
-        raise CheckpointError(f"cannot read checkpoint {prefix}: {_first_line(error)}") from error
+        what = foreign_files.recognized(prefix)
+        raise CheckpointError(
+            f"{prefix} is not a checkpoint, but {what}"
+            if what
+            else f"cannot read checkpoint {prefix}: {first_line(error)}"
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -141,7 +203,7 @@ class Plan:
         lines = [f"{self.path}:"]
         for e in self.entries:
             line = f"  {e.status:<11}  {e.name} {list(e.shape)}"
-            if e.status == "renamed":
+            if e.source not in ("", e.name):
                 line += f" from {e.source}"
             if e.status == "other shape":
                 line += f", there {list(e.found or ())}"
@@ -161,7 +223,7 @@ class Plan:
         except (tf.errors.OpError, IndexError, RuntimeError, ValueError) as error:
             # TensorFlow's reader raises an IndexError where a file is too short.
             raise CheckpointError(
-                f"cannot read checkpoint {self.path}: {_first_line(error)}"
+                f"cannot read checkpoint {self.path}: {first_line(error)}"
             ) from error
 
     def assign(self, variables: Mapping[str, tf.Variable]) -> None:
@@ -211,9 +273,7 @@ def plan(
         source = _renamed(name, rename)
         found = there.get(source)
         if found is None:
-            entries.append(
-                Entry(name, source, "missing", shape, hint=f"close there: {_close(source, ends)}")
-            )
+            entries.append(Entry(name, source, "missing", shape, hint=_hint(_close(source, ends))))
         elif found != shape and not (reshape and math.prod(found) == math.prod(shape)):
             entries.append(Entry(name, source, "other shape", shape, found, _remedy(name)))
         else:
@@ -223,7 +283,7 @@ def plan(
     result = Plan(reader, path, entries, sorted(set(there) - used))
     misfits = result.of("other shape", *([] if ignore_missing else ["missing"]))
     if misfits and strict:
-        raise CheckpointError(_complaint(path, misfits))
+        raise CheckpointError(_complaint(path, misfits, _OBJECTS in there))
     return result
 
 
@@ -296,17 +356,34 @@ def _close(name: str, ends: Mapping[str, list[str]]) -> str:
     end = name
     while end not in ends:
         end = end.partition("/")[2]
-    return nearest(name, ends[end]) if len(ends[end]) > 3 else ", ".join(ends[end]) or "nothing"
+    if len(ends[end]) <= 3:
+        return ", ".join(ends[end])
+    close = nearest(name, ends[end])
+    return "" if close == "nothing" else close
+
+
+def _hint(close: str) -> str:
+    return f"close there: {close}" if close else ""
 
 
 def _remedy(name: str) -> str:
     return f"exclude {name.rpartition('/')[0] or name}"
 
 
-def _complaint(path: str, misfits: Sequence[Entry]) -> str:
+def _complaint(path: str, misfits: Sequence[Entry], by_objects: bool) -> str:
     first = misfits[0]
-    if first.status == "missing":
-        what = f"{first.name} is not in it ({first.hint}). Rename it, exclude it, or ignore missing"
+    if first.status == "missing" and by_objects:
+        what = (
+            "it was written by tf.train.Checkpoint, by objects and not by names, and "
+            "tf.train.Checkpoint(…).restore reads it; or give rename a function from a name here "
+            f"to a key there. {first.source} is not in it"
+        )
+    elif first.status == "missing":
+        sought = first.source
+        if sought != first.name:
+            sought += f", which {first.name} is to be read from,"
+        hint = f" ({first.hint})" if first.hint else ""
+        what = f"{sought} is not in it{hint}. Rename it, exclude it, or ignore missing"
     else:
         what = (
             f"{first.name} has shape {list(first.found or ())} there and {list(first.shape)} here: "
@@ -314,7 +391,3 @@ def _complaint(path: str, misfits: Sequence[Entry]) -> str:
         )
     more = f" ({len(misfits) - 1} more variables do not fit)" if misfits[1:] else ""
     return f"checkpoint {path} does not fit: {what}{more}"
-
-
-def _first_line(error: BaseException) -> str:
-    return str(getattr(error, "message", "") or error).partition("\n")[0]

@@ -1,6 +1,7 @@
 """Name-based checkpoints: what is written, and what a plan makes of it."""
 
 import os
+import pathlib
 import subprocess
 import sys
 import textwrap
@@ -106,7 +107,6 @@ def test_the_names_close_to_many_missing_ones_are_found_quickly(tmp_path):
 def test_a_folder_means_its_newest_checkpoint(tmp_path):
     for step in (9, 10):
         checkpoints.save(str(tmp_path / f"model.ckpt-{step}"), {"step": np.int64(step)})
-    (tmp_path / "model.ckpt-11.index").write_bytes(b"")  # its data never came
     assert checkpoints.load(str(tmp_path)).get_tensor("step") == 10
 
 
@@ -120,55 +120,113 @@ def test_no_checkpoint_and_a_broken_one_are_errors_that_name_the_file(tmp_path):
         checkpoints.save(str(tmp_path / "file" / "model"), {"a": np.float32(1)})
 
 
-SAVES_UNTIL_KILLED = """
-    import glob, os, signal, sys, time
+OVERWRITES_UNTIL_KILLED = """
+    import os, random, signal, sys, time
     import numpy as np
     import slimcore.checkpoints as checkpoints  # imported once; TensorFlow starts in each child
 
-    def save_without_end(prefix):
-        for value in range(1, 100000):
-            values = {f"v{i}": np.full([256, 256], value, np.float32) for i in range(4)}
-            checkpoints.save(prefix, values)
-            checkpoints.save(f"{prefix}-{value % 50}", values)
+    folder, kills = sys.argv[1], int(sys.argv[2])
+    prefix = f"{folder}/model.ckpt-7"
 
-    for trial in range(5):
-        prefix = f"{sys.argv[1]}/trial{trial}/model"
-        child = os.fork()
-        if not child:
-            save_without_end(prefix)
-        while not glob.glob(f"{prefix}-*.index"):
-            time.sleep(0.005)
-        time.sleep(0.02 + 0.0137 * trial)
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+    def values(value):
+        return {f"v{i}": np.full([256, 128], value, np.float32) for i in range(4)}
+
+    def whole():
+        found = checkpoints.newest(folder)
+        reader = checkpoints.load(found)
+        arrays = [reader.get_tensor(f"v{i}") for i in range(4)]
+        assert found == prefix and np.min(arrays) == np.max(arrays), (found, np.unique(arrays))
+        return int(np.min(arrays))
+
+    def child(number, saved):
+        value = whole() if number else 0
+        while True:
+            checkpoints.save(prefix, values(value))
+            os.write(saved, b".")
+            value += 1
+
+    draws = random.Random(5)
+    for number in range(kills):
+        read, write = os.pipe()
+        pid = os.fork()
+        if not pid:
+            try:
+                child(number, write)
+            finally:
+                os._exit(1)
+        os.close(write)
+        os.read(read, 1)  # until it has saved once
+        time.sleep(draws.uniform(0, 0.1))
+        os.kill(pid, signal.SIGKILL)
+        assert os.waitpid(pid, 0)[1] == signal.SIGKILL, number
+        os.close(read)
+    print(whole(), *sorted(os.listdir(folder)))
 """
 
 
-@pytest.mark.slow
-def test_a_process_killed_at_any_instant_leaves_no_half_checkpoint(tmp_path):
-    """Some saves are over an earlier checkpoint, whose data must not meet the newer index."""
-    program = tmp_path / "saves.py"
-    program.write_text(textwrap.dedent(SAVES_UNTIL_KILLED))
-    subprocess.run([sys.executable, str(program), str(tmp_path)], check=True, timeout=120)
-    found = [p for p in tmp_path.glob("trial*/*.index") if ".tmp" not in p.name]
-    assert {p.parent.name for p in found} == {f"trial{i}" for i in range(5)}
-    for index in found:
-        reader = checkpoints.load(str(index).removesuffix(".index"))
-        arrays = [reader.get_tensor(f"v{i}") for i in range(4)]
-        assert np.min(arrays) == np.max(arrays)
+@pytest.mark.parametrize("kills", [4, pytest.param(150, marks=pytest.mark.slow)])
+def test_overwriting_a_checkpoint_never_leaves_a_moment_without_a_whole_one(tmp_path, kills):
+    program = tmp_path / "overwrites.py"
+    program.write_text(textwrap.dedent(OVERWRITES_UNTIL_KILLED))
+    folder = tmp_path / "run"
+    command = [sys.executable, str(program), str(folder), str(kills)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stderr[-2000:]
+    value, *files = done.stdout.split()
+    assert int(value) >= kills - 1
+    assert "model.ckpt-7.index" in files
 
 
-def test_overwriting_removes_the_index_before_the_data(tmp_path, monkeypatch):
-    """Between the two renames there must be no index to find."""
-    path = str(tmp_path / "model")
-    checkpoints.save(path, {"a": np.float32(1)})
-    replace, seen = os.replace, []
+def test_a_checkpoint_is_whole_at_each_step_of_overwriting_it(tmp_path, monkeypatch):
+    path = str(tmp_path / "model.ckpt-1")
+    checkpoints.save(path, {"a": np.float32(0), "b": np.float32(0)})
+    seen, replace, unlink = [], os.replace, pathlib.Path.unlink
 
-    def watched(source, target):
-        seen.append((target.rpartition(".")[2], os.path.exists(path + ".index")))
-        replace(source, target)
+    def look():
+        reader = checkpoints.load(checkpoints.newest(str(tmp_path)))
+        seen.append((float(reader.get_tensor("a")), float(reader.get_tensor("b"))))
 
-    monkeypatch.setattr(os, "replace", watched)
-    checkpoints.save(path, {"a": np.float32(2)})
-    assert seen == [("data-00000-of-00001", False), ("index", False)]
-    assert checkpoints.load(path).get_tensor("a") == 2
+    def watched(function):
+        def call(*args, **kwargs):
+            look()
+            function(*args, **kwargs)
+            look()
+
+        return call
+
+    monkeypatch.setattr(os, "replace", watched(replace))
+    monkeypatch.setattr(pathlib.Path, "unlink", watched(unlink))
+    checkpoints.save(path, {"a": np.float32(1), "b": np.float32(1)})
+    assert sorted(set(seen)) == [(0, 0), (1, 1)]
+    assert seen == sorted(seen)
+
+
+def test_each_overwriting_leaves_its_own_files_alone(tmp_path):
+    path = str(tmp_path / "model.ckpt-1")
+    for value in range(4):
+        values = {"a": np.float32(value)} if value == 1 else dict.fromkeys("abc", np.int64(value))
+        checkpoints.save(path, values)
+        assert checkpoints.load(path).get_tensor("a") == value
+        shards = 1 + value % 2
+        assert sorted(os.listdir(tmp_path)) == [
+            *(f"model.ckpt-1.data-0000{i}-of-0000{shards}" for i in range(shards)),
+            "model.ckpt-1.index",
+        ]
+
+
+@pytest.mark.parametrize("before", [[], ["a"]], ids=["a new one", "one overwritten"])
+def test_what_cannot_be_written_leaves_nothing_behind(tmp_path, monkeypatch, before):
+    path = str(tmp_path / "model.ckpt-1")
+    for name in before:
+        checkpoints.save(path, {name: np.float32(1)})
+    there = sorted(os.listdir(tmp_path))
+
+    def full(source, target):
+        if target.endswith(".index"):
+            raise OSError(28, "No space left on device")
+        os.rename(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(CheckpointError, match="cannot write checkpoint .*No space left"):
+        checkpoints.save(path, {"a": np.float32(2), "b": np.float32(2)})
+    assert sorted(os.listdir(tmp_path)) == there

@@ -1,5 +1,8 @@
 """What happens in a run reaches every plugin that follows it, and a faulty one harms nobody."""
 
+import contextlib
+import warnings
+
 import pytest
 
 import slimcore as slim
@@ -22,12 +25,19 @@ class Follower:
 
 
 class Faulty:
-    calls = 0
+    def __init__(self):
+        self.calls = []
 
     @slim.hookimpl
     def slim_scalars_logged(self, step):
-        self.calls += 1
-        raise OSError("disk full")
+        self.calls.append(step)
+        if step < 3:
+            raise OSError("disk full")
+
+    @slim.hookimpl
+    def slim_run_ended(self, status):
+        self.calls.append(status)
+        raise ValueError("no such thing")
 
 
 def test_a_follower_receives_the_arguments_that_it_names():
@@ -39,15 +49,63 @@ def test_a_follower_receives_the_arguments_that_it_names():
     assert follower.seen == [("started", 10), ("logged", 3, 0.5)]
 
 
-def test_a_follower_that_raises_is_reported_once_and_disturbs_nobody():
+def log(step):
+    events.tell("slim_scalars_logged", run=RUN, step=step, scalars={"loss": 1.0})
+
+
+def test_a_follower_that_raises_is_reported_once_for_each_hook_and_hears_what_comes_later():
     faulty, follower = Faulty(), Follower()
-    with events.followed_by(follower, faulty):
-        message = "Faulty no longer follows .* slim_scalars_logged raised OSError: disk full"
-        with pytest.warns(RuntimeWarning, match=message):
-            events.tell("slim_scalars_logged", run=RUN, step=1, scalars={"loss": 1.0})
-        events.tell("slim_scalars_logged", run=RUN, step=2, scalars={"loss": 0.5})
-    assert faulty.calls == 1
-    assert [step for _, step, _ in follower.seen] == [1, 2]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with events.following(RUN, [follower, faulty]):
+            for step in (1, 2, 3):
+                log(step)
+    assert faulty.calls == [1, 2, 3, "completed"]
+    assert [event[1] for event in follower.seen] == [10, 1, 2, 3]
+    assert [str(w.message).partition(". ")[0] for w in caught] == [
+        "the hook slim_scalars_logged of Faulty raised OSError: disk full",
+        "the hook slim_run_ended of Faulty raised ValueError: no such thing",
+    ]
+
+
+def test_an_error_is_reported_again_in_the_next_run():
+    faulty = Faulty()
+    for _ in range(2):
+        with events.followed_by(faulty), pytest.warns(RuntimeWarning, match="OSError: disk full"):
+            log(1)
+
+
+class Told:
+    def __init__(self):
+        self.seen = []
+
+    @slim.hookimpl
+    def slim_run_started(self, run):
+        self.seen.append(run.kind)
+
+    @slim.hookimpl
+    def slim_run_ended(self, status, results):
+        self.seen.append((status, results))
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (None, "completed"),
+        (KeyboardInterrupt(), "interrupted"),
+        (SystemExit(143), "interrupted"),
+        (ValueError("no"), "failed"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+def test_the_start_of_a_run_is_told_and_its_end_with_a_status(error, status):
+    told = Told()
+    ends = contextlib.nullcontext() if error is None else pytest.raises(type(error))
+    with ends, events.following(RUN, [told]) as results:
+        results["loss"] = 0.5
+        if error is not None:
+            raise error
+    assert told.seen == ["train", (status, {"loss": 0.5})]
 
 
 def test_an_installed_plugin_follows_every_run(install):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import slim_learning.evaluate.eager as function_evaluation
+import slim_learning.run.checkpoint_watcher as watcher
 import slim_learning.run.run_record as record
 import tensorflow as tf
 from slim_learning.evaluate.eager import evaluate_once, evaluation_loop
@@ -141,7 +141,7 @@ def test_the_end_of_training_ends_the_loop(tmp_path, line, facts):
 
 
 def test_the_loop_follows_a_training_to_its_end(tmp_path, task, monkeypatch):
-    monkeypatch.setattr(function_evaluation, "SECONDS_A_LOOK", 0.05)
+    monkeypatch.setattr(watcher, "SECONDS_A_LOOK", 0.05)
     model = slim.Module(task.network)
 
     def metric_fn(batch):
@@ -209,11 +209,65 @@ def test_a_checkpoint_replaced_while_it_is_read_is_judged_as_it_is_then(
 
 
 @pytest.mark.parametrize("part", ["index", "data-00000-of-00001"])
-def test_a_damaged_checkpoint_is_an_error(tmp_path, line, part):
-    line.save(tmp_path, 1, 1.0)
-    (tmp_path / f"model.ckpt-1.{part}").write_bytes(b"")
-    with pytest.raises(CheckpointError, match="cannot read checkpoint .*ckpt-1"):
+def test_a_damaged_checkpoint_is_passed_over_with_a_warning(tmp_path, line, part):
+    for step in (1, 2, 3):
+        line.save(tmp_path, step, float(step))
+    (tmp_path / f"model.ckpt-2.{part}").write_bytes(b"")
+    with pytest.warns(RuntimeWarning, match="ckpt-2 is damaged .*, and is passed over"):
         line.loop(tmp_path)
+    assert [entry["step"] for entry in lines(tmp_path / "eval")] == [1, 3]
+
+
+def test_a_folder_whose_newest_checkpoint_is_damaged_stands_for_the_one_before(tmp_path, line):
+    for step in (1, 2):
+        line.save(tmp_path, step, float(step))
+    data = bytearray((tmp_path / "model.ckpt-2.data-00000-of-00001").read_bytes())
+    data[-1] ^= 1  # of the weight, whose checksum does not hold any longer
+    (tmp_path / "model.ckpt-2.data-00000-of-00001").write_bytes(data)
+    with pytest.warns(RuntimeWarning, match="ckpt-2 is damaged .a value is not as its checksum"):
+        found = evaluate_once(line.metric_fn, str(tmp_path), line.dataset())
+    assert found == {"mean": 3.0}
+
+
+def test_a_training_killed_after_its_last_checkpoint_is_over(tmp_path, line):
+    for step in (5, 10):
+        line.save(tmp_path, step, float(step))
+    record.write(str(tmp_path), {"status": "running", "number_of_steps": 10})
+    assert line.loop(tmp_path, timeout=None) == {"mean": 30.0}
+
+
+def test_a_checkpoint_beyond_the_one_that_the_state_file_names_is_not_evaluated(tmp_path, line):
+    for step in (5, 10):
+        line.save(tmp_path, step, float(step))
+    (tmp_path / "checkpoint").write_text('model_checkpoint_path: "model.ckpt-5"\n')
+    assert line.loop(tmp_path) == {"mean": 15.0}
+    assert evaluate_once(line.metric_fn, str(tmp_path), line.dataset()) == {"mean": 15.0}
+
+
+def test_what_is_waited_for_is_said_once(tmp_path, line, capsys):
+    assert line.loop(tmp_path / "absent", timeout=0.3) is None
+    said = f"Waiting for the first checkpoint in {tmp_path}/absent, for 0.3 seconds at most\n"
+    assert capsys.readouterr().err == said
+    line.save(tmp_path, 1, 1.0)
+    line.loop(tmp_path, timeout=0.3)
+    assert f"Waiting for a new checkpoint in {tmp_path}, for" in capsys.readouterr().err
+    record.write(str(tmp_path), {"status": "completed"})
+    line.loop(tmp_path)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_checkpoint_in_place_of_its_folder_is_refused(tmp_path, line):
+    path = line.save(tmp_path, 1, 1.0)
+    with pytest.raises(InputError, match=f"{path}, which is a checkpoint; give its folder, "):
+        line.loop(path, timeout=None)
+    with pytest.raises(InputError, match="is a file; give a folder"):
+        line.loop(f"{path}.index", timeout=None)
+
+
+def test_a_prefix_that_is_also_a_folder_is_a_prefix(tmp_path, line):
+    path = line.save(tmp_path, 1, 1.0)
+    line.save(path, 2, 2.0)
+    assert evaluate_once(line.metric_fn, path, line.dataset()) == {"mean": 3.0}
 
 
 def test_metrics_start_from_zero_each_time(tmp_path, line):

@@ -4,11 +4,13 @@ import json
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import slim_learning.run.checkpoint_watcher as watching
 import tensorflow as tf
 
 import slimcore as slim
+import slimcore.checkpoints as checkpoints
 import slimcore.events as events
 from slimcore.errors import CheckpointError, DataError, InputError
 
@@ -366,3 +368,96 @@ def test_the_iterator_yields_each_checkpoint_once_in_order_of_steps(trained):
             trained.remove(10)
             paths.append(trained.save(12))
     assert found == [paths[0], paths[2], paths[3]]
+
+
+def evaluated(folder, **options):
+    value, update = metric()
+    return slim.evaluation.evaluation_loop(
+        "", str(folder), None, 3, eval_op=update, final_op=value, **options
+    )
+
+
+@pytest.mark.parametrize("loop", [True, False])
+def test_a_checkpoint_without_a_global_step_is_evaluated(tmp_path, loop):
+    path = checkpoints.save(str(tmp_path / "model.ckpt-7"), {"w": tf.constant(2.0).numpy()})
+    value, update = metric()
+    ops = {"num_evals": 3, "eval_op": update, "final_op": value}
+    if loop:
+        found = slim.evaluation.evaluation_loop("", str(tmp_path), None, timeout=0, **ops)
+    else:
+        found = slim.evaluation.evaluate_once("", path, None, **ops)
+    assert found == 4.0
+
+
+def test_a_checkpoint_with_a_step_and_one_without_it_take_turns(tmp_path, trained):
+    trained.save(1, 1.0)
+    checkpoints.save(str(tmp_path / "model.ckpt-2"), {"w": np.float32(2)})
+    trained.save(3, 3.0)
+    found = []
+    value, update = metric()
+    step = slim.get_global_step()
+    for path in slim.evaluation.checkpoints_iterator(str(tmp_path), timeout=0):
+        ops = {"num_evals": 3, "eval_op": update, "final_op": [value, step]}
+        found.append(slim.evaluation.evaluate_once("", path, None, **ops))
+    assert found == [[2.0, 1], [4.0, 0], [6.0, 3]]
+
+
+def test_another_variable_that_a_checkpoint_without_a_step_lacks_is_named(tmp_path):
+    checkpoints.save(str(tmp_path / "model.ckpt-7"), {"v": np.float32(2)})
+    with pytest.raises(CheckpointError, match="w is not in it"):
+        evaluated(tmp_path, timeout=0)
+
+
+def test_a_training_killed_after_its_last_checkpoint_is_over(trained):
+    for step in (5, 10):
+        trained.save(step)
+    facts = {"status": "running", "number_of_steps": 10}
+    Path(trained.folder, "run.json").write_text(json.dumps(facts))
+    assert evaluated(trained.folder, timeout=None) == 20.0
+
+
+def test_the_state_file_says_which_is_the_newest(trained):
+    for step in (5, 10):
+        trained.save(step)
+    Path(trained.folder, "checkpoint").write_text('model_checkpoint_path: "model.ckpt-5"\n')
+    value, update = metric()
+    found = slim.evaluation.evaluate_once(
+        "", trained.folder, None, 3, eval_op=update, final_op=value
+    )
+    assert found == 10.0
+
+
+def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(trained, tmp_path):
+    for step in (5, 10):
+        trained.save(step)
+    (tmp_path / "model.ckpt-10.data-00000-of-00001").write_bytes(b"")
+    value, update = metric()
+    with pytest.warns(RuntimeWarning, match="ckpt-10 is damaged .*ckpt-5, the newest before it"):
+        found = slim.evaluation.evaluate_once(
+            "", trained.folder, None, 3, eval_op=update, final_op=value
+        )
+    assert found == 10.0
+
+
+def test_a_damaged_checkpoint_does_not_end_the_loop(trained, tmp_path):
+    for step in (5, 10, 15):
+        trained.save(step)
+    (tmp_path / "model.ckpt-10.index").write_bytes(b"")
+    with pytest.warns(RuntimeWarning, match="ckpt-10 is damaged .*, and is passed over"):
+        assert evaluated(tmp_path, timeout=0) == 30.0
+
+
+def test_what_is_waited_for_is_said_once(trained, capsys):
+    assert evaluated(trained.folder, timeout=0.2) is None
+    said = f"Waiting for the first checkpoint in {trained.folder}, for 0.2 seconds at most\n"
+    assert capsys.readouterr().err == said
+    assert slim.evaluation.wait_for_new_checkpoint(trained.folder, None, 0.05, 0.2) is None
+    assert capsys.readouterr().err == said
+
+
+def test_a_checkpoint_in_place_of_its_folder_is_refused(trained):
+    path = trained.save(5)
+    with pytest.raises(InputError, match=f"{path}, which is a checkpoint; give its folder, "):
+        evaluated(path)
+    with pytest.raises(InputError, match="is a checkpoint; give its folder"):
+        slim.evaluation.wait_for_new_checkpoint(path)

@@ -8,7 +8,7 @@ import tensorflow as tf
 import slimcore as slim
 from slim_learning.commands.setup import Setup
 from slim_learning.evaluate.metrics_runner import MetricEvaluation
-from slim_learning.optim.ema import SUFFIX
+from slim_learning.optim.ema import swapped_in
 from slim_learning.task import AVERAGED, Task
 from slim_learning.training_loop.train_op import TrainOp
 
@@ -58,15 +58,9 @@ def evaluate_fn(
 
     def evaluate() -> dict[str, float]:
         results, averages = numbers(), train_op.moving_averages
-        weights = {name.removesuffix(SUFFIX): average for name, average in averages.items()}
-        variables = train_op.model_variables
-        before = {name: variables[name].numpy() for name in weights}
-        for name, average in weights.items():
-            variables[name].assign(average)
-        if weights:
-            results |= numbers(AVERAGED)
-        for name, value in before.items():
-            variables[name].assign(value)
+        if averages:
+            with swapped_in(averages, train_op.model_variables):
+                results |= numbers(AVERAGED)
         return results
 
     return evaluate

@@ -5,11 +5,13 @@ from typing import Any
 
 import tensorflow as tf
 
+import slimcore.checkpoints as checkpoints
 from slim_learning.evaluate.hooks import StopAfterNEvalsHook, get_or_create_eval_step
 from slim_learning.graph.sessions import explain_restore, target
 from slimcore.collections import in_graph
 from slimcore.errors import CheckpointError, DataError, InputError
 from slimcore.global_step import get_global_step
+from slimcore.variables import variable_name
 
 v1 = tf.compat.v1
 
@@ -51,6 +53,7 @@ class Evaluation:
         self._scaffold = scaffold or v1.train.Scaffold()
         self._restored = restored
         self._saver, self._local_init_op, self._ready_op = None, None, None
+        self._saver_without_step: Any = None
         self._hooks = list(hooks or [])
         self._ops: Any = None
         self._feed_dict = feed_dict
@@ -128,7 +131,7 @@ class Evaluation:
 
     def _restore(self, session: Any, path: str) -> None:
         try:
-            self._saver.restore(session, path)
+            self._saver_for(path).restore(session, path)
         except (tf.errors.OpError, ValueError) as error:
             explain_restore(error, path, self._restored)
         names = [name.decode() for name in session.run(self._ready_op)]
@@ -143,8 +146,21 @@ class Evaluation:
                 "them in initial_op"
             )
 
+    def _saver_for(self, path: str) -> Any:
+        """Returns what restores a checkpoint, which need not have a global step."""
+        step = get_global_step()
+        if step is None or self._restored is None or isinstance(self._restored, Mapping):
+            return self._saver
+        others = [v for v in self._restored if v is not step]
+        there = checkpoints.load(path).get_variable_to_shape_map()
+        if len(others) == len(self._restored) or variable_name(step) in there:
+            return self._saver
+        if self._saver_without_step is None:
+            self._saver_without_step = v1.train.Saver(others)
+        return self._saver_without_step
 
-class _RestoredSessions(v1.train.SessionCreator):
+
+class _RestoredSessions(v1.train.SessionCreator):  # type: ignore[name-defined]
     """Opens the sessions of one evaluation."""
 
     def __init__(self, evaluation: Evaluation, checkpoint_path: str) -> None:

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import tensorflow as tf
-
 from slim_learning.evaluate.evaluation_session import Evaluation
 from slim_learning.evaluate.hooks import (
     StopAfterNEvalsHook,
@@ -13,11 +11,11 @@ from slim_learning.evaluate.hooks import (
 )
 from slim_learning.run.checkpoint_watcher import (
     checkpoints_iterator,
-    listed,
+    each_once,
+    identities,
     wait_for_new_checkpoint,
-    written_at,
 )
-from slimcore.errors import CheckpointError
+from slimcore.checkpoints import listed
 
 __all__ = [
     "StopAfterNEvalsHook",
@@ -28,8 +26,6 @@ __all__ = [
     "get_or_create_eval_step",
     "wait_for_new_checkpoint",
 ]
-
-v1 = tf.compat.v1
 
 
 def evaluate_once(
@@ -86,7 +82,10 @@ def evaluate_repeatedly(
     timeout: float | None = None,
     timeout_fn: Callable[[], bool] | None = None,
 ) -> Any:
-    """Evaluates each checkpoint of a training once, as `evaluate_once` does. See `each_once`.
+    """Evaluates each checkpoint of a training once, as `evaluate_once` does.
+
+    Of the checkpoints there at the start no more than `max_number_of_evaluations` are taken, the
+    newest.
 
     Args:
         checkpoint_dir: The folder of the training.
@@ -113,8 +112,8 @@ def evaluate_repeatedly(
     evaluation = Evaluation(
         master, scaffold, eval_ops, feed_dict, final_ops, final_ops_feed_dict, hooks, config
     )
-    return each_once(
-        evaluation.run,
+    return newest_once(
+        lambda path, _: evaluation.run(path),
         checkpoint_dir,
         eval_interval_secs,
         max_number_of_evaluations,
@@ -123,45 +122,19 @@ def evaluate_repeatedly(
     )
 
 
-def each_once(
-    evaluate: Callable[[str], Any],
+def newest_once(
+    evaluate: Callable[[str, int], Any],
     checkpoint_dir: str,
     interval: float,
     max_number_of_evaluations: int | None,
     timeout: float | None,
     timeout_fn: Callable[[], bool] | None,
 ) -> Any:
-    """Calls a function with each checkpoint of a training once, the oldest first.
+    """Calls a function with each checkpoint of a training once, as `each_once` does.
 
-    What was saved meanwhile is caught up; a checkpoint that is deleted or replaced before it was
-    read is passed over. Of those that are there at the start, no more than
-    `max_number_of_evaluations` are taken, the newest.
-
-    Args:
-        evaluate: Takes the path of a checkpoint.
-        checkpoint_dir: The folder of the training.
-        interval: Seconds between looks at the folder where all was caught up.
-        max_number_of_evaluations: Ends the loop after so many calls; None for no end.
-        timeout: See `checkpoints_iterator`.
-        timeout_fn: See there.
-
-    Returns:
-        What the last call returned; None where there was none.
+    Of those that are there at the start, no more than `max_number_of_evaluations` are taken, the
+    newest.
     """
-    end, count, result = max_number_of_evaluations, 0, None
-    too_old = set(listed(checkpoint_dir)[:-end]) if end else set()
-    for path in checkpoints_iterator(checkpoint_dir, interval, timeout, timeout_fn):
-        if path in too_old:
-            continue
-        written = written_at(path)
-        try:
-            result = evaluate(path)
-        except (CheckpointError, tf.errors.OpError) as error:
-            if written is not None and written_at(path) == written:
-                raise
-            v1.logging.info("%s is gone, and was passed over: %s", path, error)
-            continue
-        count += 1
-        if end and count >= end:
-            break
-    return result
+    end = max_number_of_evaluations
+    too_old = identities(listed(checkpoint_dir)[:-end]) if end else set()
+    return each_once(evaluate, checkpoint_dir, too_old, interval, end, timeout, timeout_fn)

@@ -32,7 +32,7 @@ def get_or_create_eval_step() -> tf.Variable:
         )
 
 
-class StopAfterNEvalsHook(v1.train.SessionRunHook):
+class StopAfterNEvalsHook(v1.train.SessionRunHook):  # type: ignore[name-defined]
     """Ends an evaluation after a number of batches."""
 
     def __init__(self, num_evals: int | None, log_progress: bool = True) -> None:
@@ -65,7 +65,7 @@ class StopAfterNEvalsHook(v1.train.SessionRunHook):
             run_context.request_stop()
 
 
-class SummaryAtEndHook(v1.train.SessionRunHook):
+class SummaryAtEndHook(v1.train.SessionRunHook):  # type: ignore[name-defined]
     """Writes the summaries once, after the last batch, at the global step."""
 
     def __init__(

@@ -7,14 +7,12 @@ from typing import Any
 import tensorflow as tf
 
 from slim_learning.evaluate.evaluation_session import Evaluation, fetchable, require_graph
-from slim_learning.evaluate.hooked_evaluation import each_once
+from slim_learning.evaluate.hooked_evaluation import newest_once
 from slim_learning.evaluate.hooks import StopAfterNEvalsHook, SummaryAtEndHook
 from slim_learning.graph.scaffold import USE_DEFAULT, is_default
-from slim_learning.graph.sessions import newest
 from slim_learning.run.checkpoint_watcher import written_at
-from slim_learning.run.checkpoints import step_of
 from slim_learning.run.results_log import ResultsFile
-from slimcore.errors import CheckpointError
+from slimcore.checkpoints import exists, prefix_of, restore_newest, step_of
 from slimcore.events import Run, tell
 from slimcore.global_step import get_or_create_global_step
 
@@ -85,11 +83,11 @@ def evaluate_once(
         hooks,
     )
     path = checkpoint_path
-    if os.path.isdir(path):
-        path = newest(path) or ""
-        if not path:
-            raise CheckpointError(f"there is no checkpoint in the folder {checkpoint_path}")
-    return _told(evaluation, logdir, path)
+    if not exists(path) and tf.io.gfile.isdir(path):
+        found = restore_newest(path, lambda path: _evaluated(evaluation, logdir, path))
+        if found is not None:
+            return found[1]
+    return _evaluated(evaluation, logdir, prefix_of(path))
 
 
 def evaluation_loop(
@@ -168,8 +166,8 @@ def evaluation_loop(
         session_config,
         hooks,
     )
-    return each_once(
-        lambda path: _told(evaluation, logdir, path),
+    return newest_once(
+        lambda path, _: _evaluated(evaluation, logdir, path),
         checkpoint_dir,
         eval_interval_secs,
         max_number_of_evaluations,
@@ -206,7 +204,7 @@ def _evaluation(
     return Evaluation(master, scaffold, *evaluated, *final, hooks, config, restored)
 
 
-def _told(evaluation: Evaluation, logdir: str | None, path: str) -> Any:
+def _evaluated(evaluation: Evaluation, logdir: str | None, path: str) -> Any:
     """Evaluates a checkpoint, and writes and tells what came of it."""
     written = written_at(path)
     values = evaluation.run(path)

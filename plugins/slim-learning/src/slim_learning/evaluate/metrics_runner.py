@@ -1,12 +1,13 @@
 """Evaluation on functions: metrics over the batches of a dataset, each time from zero."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 import slimcore as slim
+from slimcore.data_errors import BAD_DATA, explained
 from slimcore.errors import DataError, InputError
 from slimcore.module import MODULES
 
@@ -51,17 +52,15 @@ class MetricEvaluation:
             DataError: There is no batch, or one cannot be read.
             InputError: The function computes no slim metric.
         """
-        from slim_metrics.aggregation import current_values
-
         self.build(dataset.element_spec)
         self.module.reset_metrics()
         batches = 0
-        for batch in dataset if num_evals is None else dataset.take(num_evals):
+        for batch in _batches(dataset, num_evals):
             self._first_trace(batch)
             batches += 1
         if not batches:
             raise DataError("the dataset to evaluate on gave no batch: it is empty")
-        values = current_values(self.module)
+        values = slim.metrics.current_values(self.module)
         if not values:
             raise InputError(
                 "the metric function computes no metric of slim.metrics; for instance: "
@@ -72,6 +71,22 @@ class MetricEvaluation:
 
     def _updated(self, batch: Any) -> None:
         self.module(batch)
+
+
+def _batches(dataset: tf.data.Dataset, num_evals: int | None) -> Iterator[Any]:
+    """Yields batches; raises what the dataset knows of one that cannot be read."""
+    batches = iter(dataset if num_evals is None else dataset.take(num_evals))
+    while True:
+        try:
+            batch = next(batches, None)
+        except BAD_DATA as error:
+            known = explained(dataset, error)
+            if known is error:
+                raise
+            raise known from error
+        if batch is None:
+            return
+        yield batch
 
 
 def _plain(value: Any) -> Any:

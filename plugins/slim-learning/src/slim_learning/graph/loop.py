@@ -1,15 +1,16 @@
 """`train` on a train op in a graph: what it is told, completed with defaults."""
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
 
-from slim_learning.graph.saver import Keeper
-from slim_learning.graph.scaffold import USE_DEFAULT, Parts, graph_of, is_default
-from slim_learning.graph.session_loop import Place, Running
-from slim_learning.graph.sessions import require_folder
+from slim_learning.graph.saver import SummaryAndCheckpointSaver
+from slim_learning.graph.scaffold import USE_DEFAULT, RunScaffold, graph_of, is_default
+from slim_learning.graph.session_loop import SessionLoop
 from slim_learning.graph.train_step import default_step_arguments, train_step
+from slim_learning.run.folder import open_folder
 from slimcore.errors import InputError
 from slimcore.events import Run
 
@@ -59,7 +60,7 @@ def train(
             `train_step_kwargs` for each step; returns the loss, and whether to end.
         train_step_kwargs: What `train_step_fn` gets; by default what `train_step` wants.
         log_every_n_steps: Steps between logs of the loss; 0 logs none.
-        graph: The graph of the train op, if it shall be checked.
+        graph: The graph that the train op must be in; any by default.
         master: The address of a TensorFlow master; "" or "local" is this process.
         is_chief: Whether this worker sets first values and saves; the others wait for it.
         global_step: Counts the steps; the graph's own, made if need be, by default.
@@ -90,7 +91,8 @@ def train(
 
     Raises:
         InputError: An argument that is not allowed, or not with another.
-        RunError: The folder cannot be written, or the loss became infinite or no number.
+        RunError: The folder cannot be written, was deleted meanwhile, or another process trains in
+            it; or the loss became infinite or NaN.
         DataError: The input gave no batch.
         CheckpointError: The checkpoint in the folder does not fit, or one cannot be written.
     """
@@ -99,47 +101,55 @@ def train(
         _refuse_without_folder(saver, summary_op, trace_every_n_steps)
     _check_steps(number_of_steps, sync_optimizer, startup_delay_steps)
     writes = logdir is not None and is_chief
-    if writes:
-        require_folder(logdir)
-    parts = Parts(
-        graph,
-        global_step,
-        init_op,
-        init_feed_dict,
-        init_fn,
-        local_init_op,
-        ready_op,
-        saver,
-        summary_op,
-    )
-    parts.complete(writes)
-    if sync_optimizer is not None:
-        parts.synchronize(sync_optimizer, is_chief)
-    writer = summary_writer
-    if is_default(writer):
-        writer = v1.summary.FileWriter(logdir, graph) if writes else None
-    if is_default(train_step_kwargs):
-        step, every, trace = parts.global_step, log_every_n_steps, trace_every_n_steps
-        with graph.as_default():
-            train_step_kwargs = default_step_arguments(
-                step, number_of_steps, every, trace if is_chief else None, logdir, writer
+    with contextlib.ExitStack() as at_the_end:
+        lock = at_the_end.enter_context(open_folder(logdir or "")) if writes else None
+        scaffold = RunScaffold(
+            graph=graph,
+            global_step=global_step,
+            init_op=init_op,
+            init_feed_dict=init_feed_dict,
+            init_fn=init_fn,
+            local_init_op=local_init_op,
+            ready_op=ready_op,
+            saver=saver,
+            summary_op=summary_op,
+        )
+        scaffold.complete(writes)
+        if sync_optimizer is not None:
+            scaffold.synchronize(sync_optimizer, is_chief)
+        writer = summary_writer
+        if is_default(writer):
+            writer = v1.summary.FileWriter(logdir, graph) if writes else None
+            if writer is not None:
+                at_the_end.callback(writer.close)
+        if is_default(train_step_kwargs):
+            step, every, trace = scaffold.global_step, log_every_n_steps, trace_every_n_steps
+            with graph.as_default():
+                train_step_kwargs = default_step_arguments(
+                    step, number_of_steps, every, trace if is_chief else None, logdir, writer
+                )
+
+        def run_saver(run: Run) -> SummaryAndCheckpointSaver:
+            assert lock is not None
+            return SummaryAndCheckpointSaver(
+                scaffold, run, writer, save_summaries_secs, save_interval_secs, lock
             )
 
-    def keeper(run: Run) -> Keeper:
-        return Keeper(parts, run, writer, save_summaries_secs, save_interval_secs)
+        def step_fn(session: Any) -> tuple[Any, bool]:
+            return train_step_fn(session, train_op, scaffold.global_step, train_step_kwargs)
 
-    running = Running(
-        parts,
-        lambda session: train_step_fn(session, train_op, parts.global_step, train_step_kwargs),
-        Run("train", logdir or "", number_of_steps),
-        Place(master, is_chief, session_config, session_wrapper, ignore_live_threads),
-        keeper if writes else None,
-    )
-    try:
-        return running.go(startup_delay_steps)
-    finally:
-        if writer is not None and writer is not summary_writer:
-            writer.close()
+        loop = SessionLoop(
+            scaffold=scaffold,
+            step=step_fn,
+            run=Run("train", logdir or "", number_of_steps),
+            run_saver=run_saver if writes else None,
+            master=master,
+            is_chief=is_chief,
+            config=session_config,
+            session_wrapper=session_wrapper,
+            ignore_live_threads=ignore_live_threads,
+        )
+        return loop.go(startup_delay_steps)
 
 
 def _refuse_without_folder(saver: Any, summary_op: Any, trace_every_n_steps: int | None) -> None:

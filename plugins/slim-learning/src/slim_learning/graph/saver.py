@@ -7,11 +7,11 @@ from typing import Any, NoReturn
 import numpy as np
 import tensorflow as tf
 
-from slim_learning.graph.scaffold import Parts
-from slim_learning.graph.sessions import first_line
-from slim_learning.run.checkpoints import PREFIX, step_of
+import slimcore.checkpoints as checkpoints
+from slim_learning.graph.scaffold import RunScaffold
 from slimcore.errors import CheckpointError
 from slimcore.events import Run, tell
+from slimcore.locks import FolderLock
 
 v1 = tf.compat.v1
 
@@ -19,32 +19,35 @@ v1 = tf.compat.v1
 SECONDS_A_LOG = 5.0
 
 
-class Keeper:
+class SummaryAndCheckpointSaver:
     """Saves, summarizes and tells, between the steps of a session."""
 
     def __init__(
         self,
-        parts: Parts,
+        scaffold: RunScaffold,
         run: Run,
         writer: Any,
         summaries_secs: float | None,
         save_secs: float | None,
+        lock: FolderLock,
     ) -> None:
         """Writes nothing yet.
 
         Args:
-            parts: The parts of the run.
+            scaffold: The scaffold of the run.
             run: Its folder and what its followers know it by.
             writer: A `tf.compat.v1.summary.FileWriter`, or None.
             summaries_secs: Seconds between summaries; 0 or None for none.
             save_secs: Seconds between checkpoints; 0 or None saves at the end alone.
+            lock: Held on the folder.
         """
-        self._parts = parts
+        self._scaffold = scaffold
         self._run = run
         self._writer = writer
-        self._summaries = _Clock(summaries_secs if writer is not None else None)
-        self._saves = _Clock(save_secs)
-        self._logs = _Clock(SECONDS_A_LOG)
+        self._summaries = _Timer(summaries_secs if writer is not None else None)
+        self._saves = _Timer(save_secs)
+        self._logs = _Timer(SECONDS_A_LOG)
+        self._lock = lock
         self._saved: int | None = None
         self._counted = (time.monotonic(), 0)
         self.results: dict[str, float] = {}
@@ -52,19 +55,19 @@ class Keeper:
     @property
     def latest(self) -> str | None:
         """The newest checkpoint of the run."""
-        return tf.train.latest_checkpoint(self._run.logdir)
+        return checkpoints.newest(self._run.logdir)
 
     def begin(self, session: Any, restored: str | None) -> None:
         """Notes where a session starts, and saves the first values of a new run."""
         step = self._step(session)
         if restored is None:
-            graph = self._parts.graph.as_graph_def(add_shapes=True)
+            graph = self._scaffold.graph.as_graph_def(add_shapes=True)
             tf.io.write_graph(graph, self._run.logdir, "graph.pbtxt")
             self._save(session, step)
         else:
-            self._saved = step_of(restored)
-            self._saves.wound()
-        self._logs.wound()
+            self._saved = checkpoints.step_of(restored)
+            self._saves.reset()
+        self._logs.reset()
         if self._writer is not None:
             start = v1.SessionLog(status=v1.SessionLog.START)
             self._writer.add_session_log(start, global_step=step)
@@ -91,43 +94,48 @@ class Keeper:
             self._writer.flush()
 
     def _step(self, session: Any) -> int:
-        return int(session.run(self._parts.global_step))
+        return int(session.run(self._scaffold.global_step))
 
     def _summarize(self, session: Any) -> None:
-        if self._parts.summary_op is not None:
-            summary, step = session.run([self._parts.summary_op, self._parts.global_step])
+        if self._scaffold.summary_op is not None:
+            summary, step = session.run([self._scaffold.summary_op, self._scaffold.global_step])
             self._writer.add_summary(summary, step)
         step, (since, counted) = self._step(session), self._counted
         rate = (step - counted) / max(time.monotonic() - since, 1e-9)
         value = v1.Summary.Value(tag="global_step/sec", simple_value=rate)
         self._writer.add_summary(v1.Summary(value=[value]), step)
         self._counted = (time.monotonic(), step)
-        self._summaries.wound()
+        self._summaries.reset()
 
     def _save(self, session: Any, step: int) -> None:
-        self._saves.wound()
-        if self._parts.saver is None:
+        self._saves.reset()
+        if self._scaffold.saver is None:
             return
-        prefix = os.path.join(self._run.logdir, PREFIX)
+        self._lock.check()
+        prefix = os.path.join(self._run.logdir, checkpoints.PREFIX)
         try:
-            path = self._parts.saver.save(session, prefix, global_step=step)
+            # Where the run went back to an earlier checkpoint, this step may have one already. TF's
+            # saver would replace its data first; the earlier one is whole meanwhile.
+            if checkpoints.exists(f"{prefix}-{step}"):
+                tf.io.gfile.remove(f"{prefix}-{step}{checkpoints.INDEX}")
+            path = self._scaffold.saver.save(session, prefix, global_step=step)
         except (tf.errors.OpError, ValueError, OSError) as error:
             _explain_save(error, f"{prefix}-{step}", self.latest)
         self._saved = step
-        self._saves.wound()  # from the end of the saving, however long it took
+        self._saves.reset()  # from the end of the saving, however long it took
         if self._writer is not None:
             self._writer.flush()  # the events reach at least as far as the checkpoint
         tell("slim_checkpoint_saved", run=self._run, step=step, path=path)
 
     def _log(self, step: int, loss: Any) -> None:
-        self._logs.wound()
+        self._logs.reset()
         if np.ndim(loss) == 0 and np.issubdtype(np.asarray(loss).dtype, np.number):
-            self.results = {"loss": float(loss)}
+            self.results["loss"] = float(loss)
             tell("slim_scalars_logged", run=self._run, step=step, scalars=dict(self.results))
 
 
-class _Clock:
-    """Says when something is due; at once, until it is first wound."""
+class _Timer:
+    """Says when something is due; at once, until it is first reset."""
 
     def __init__(self, seconds: float | None) -> None:
         self._seconds = seconds
@@ -136,12 +144,12 @@ class _Clock:
     def is_due(self) -> bool:
         return bool(self._seconds) and time.monotonic() >= self._due_at
 
-    def wound(self) -> None:
+    def reset(self) -> None:
         self._due_at = time.monotonic() + (self._seconds or 0.0)
 
 
 def _explain_save(error: Exception, path: str, latest: str | None) -> NoReturn:
+    text = checkpoints.first_line(error)
     raise CheckpointError(
-        f"cannot write checkpoint {path}: {first_line(error)}; the newest that is whole is "
-        f"{latest or 'none'}"
+        f"cannot write checkpoint {path}: {text}; the newest that is whole is {latest or 'none'}"
     ) from error

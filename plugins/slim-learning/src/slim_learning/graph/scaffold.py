@@ -16,8 +16,8 @@ USE_DEFAULT = 0
 
 
 @dataclass
-class Parts:
-    """The parts of one run. None stands for what the run goes without.
+class RunScaffold:
+    """The ops, the saver and the summaries of one run. None stands for what the run goes without.
 
     An op may be `USE_DEFAULT` until `complete` is called.
 

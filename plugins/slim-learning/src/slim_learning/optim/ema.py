@@ -1,6 +1,7 @@
 """Moving averages of weights, under the names that `tf.train.ExponentialMovingAverage` gives."""
 
-from collections.abc import Collection, Mapping
+import contextlib
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -8,6 +9,25 @@ import tensorflow as tf
 from slimcore.errors import InputError
 
 SUFFIX = "/ExponentialMovingAverage"
+
+
+@contextlib.contextmanager
+def swapped_in(averages: Mapping[str, Any], variables: Mapping[str, Any]) -> Iterator[None]:
+    """Puts averages in the place of weights, which come back when the block ends.
+
+    Args:
+        averages: Variables or arrays, by the name of the weights or by that of the average.
+        variables: The weights, by name; those without an average stay as they are.
+    """
+    chosen = {name.removesuffix(SUFFIX): average for name, average in averages.items()}
+    before = {name: variables[name].numpy() for name in chosen}
+    try:
+        for name, average in chosen.items():
+            variables[name].assign(average)
+        yield
+    finally:
+        for name, value in before.items():
+            variables[name].assign(value)
 
 
 class MovingAverages:

@@ -1,26 +1,29 @@
 """The checkpoints of one run: saved whole, the newest kept, found again."""
 
-import contextlib
 import errno
 import glob
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import tensorflow as tf
 
 import slimcore.checkpoints as checkpoints
-from slimcore.errors import CheckpointError, RunError
+import slimcore.files as files
+from slim_learning.run.folder import open_folder
+from slimcore.checkpoints import PREFIX, step_of
+from slimcore.errors import CheckpointError
 
-PREFIX = "model.ckpt"
+__all__ = ["PREFIX", "RunCheckpoints", "is_disk_full", "step_of"]
 
 
 class RunCheckpoints:
     """The checkpoints `model.ckpt-STEP` in a folder, and the file `checkpoint` that lists them.
 
-    `tf.train.latest_checkpoint` and the evaluation loops find them by that file.
+    `tf.train.latest_checkpoint` and the evaluation loops find them by that file. The folder is
+    locked until `close`, or the end of a `with` block.
 
     Attributes:
         best_step: The step whose checkpoint is kept however old it is.
@@ -29,7 +32,7 @@ class RunCheckpoints:
     def __init__(
         self, logdir: str, keep: int | None = 5, keep_every_n_hours: float | None = None
     ) -> None:
-        """Makes the folder, and removes what a killed run left half-written.
+        """Makes and locks the folder, and removes what a killed run left half-written.
 
         Args:
             logdir: The folder.
@@ -37,46 +40,57 @@ class RunCheckpoints:
             keep_every_n_hours: Of those before, the oldest is kept, and then one in so many hours.
 
         Raises:
-            RunError: The folder cannot be made, or nothing can be written in it.
+            RunError: The folder cannot be made, nothing can be written in it, or another process
+                trains in it.
         """
         self.logdir = logdir
         self.best_step: int | None = None
         self._keep = keep
         self._hours = keep_every_n_hours
-        try:
-            os.makedirs(logdir, exist_ok=True)
-            probe = Path(logdir, f".{os.getpid()}.tmp")
-            probe.touch()
-            probe.unlink()
-        except OSError as error:
-            raise RunError(
-                f"cannot write to the run's folder {logdir}: {error.strerror}; choose another "
-                "logdir"
-            ) from error
+        self._lock = open_folder(logdir)
         self._remove_halves()
 
+    def __enter__(self) -> "RunCheckpoints":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets others write to the folder."""
+        self._lock.release()
+
     def paths(self) -> list[str]:
-        """Returns the prefixes of the complete checkpoints, oldest first."""
-        return paths_by_step(self.logdir)
+        """Returns the prefixes of the checkpoints, oldest first."""
+        return checkpoints.listed(self.logdir)
 
     def latest(self) -> str | None:
-        """Returns the prefix of the newest complete checkpoint."""
-        return checkpoints.latest(self.logdir)
+        """Returns the prefix of the newest whole checkpoint."""
+        return checkpoints.newest(self.logdir)
 
     def save(self, step: int, values: Mapping[str, Any]) -> str:
         """Writes a checkpoint, lists it, and then removes those that are no longer kept.
 
         Raises:
             CheckpointError: It cannot be written; those before it are as they were.
+            RunError: The folder was deleted or replaced.
         """
-        prefix = os.path.join(self.logdir, f"{PREFIX}-{step}")
+        self._lock.check()
+        prefix = os.path.join(self.logdir, PREFIX)
         try:
-            path = checkpoints.save(prefix, values)
+            path = checkpoints.save(f"{prefix}-{step}", values)
         except CheckpointError:
             # On a full disk, the half that was written would take the room of the next.
             self._remove_halves()
             raise
-        paths = self.paths()
+        # The file may name others, of which this run is not the owner.
+        ours = [p for p in self.paths() if p.startswith(f"{prefix}-") and step_of(p) < step]
+        paths = [*ours, path]
         stale = self._stale(paths)
         _write_state(self.logdir, [p for p in paths if p not in stale])
         for old in stale:
@@ -98,7 +112,11 @@ class RunCheckpoints:
 
     def _remove_halves(self) -> None:
         for half in Path(self.logdir).glob(f"{PREFIX}-*.tmp*"):
-            half.unlink(missing_ok=True)
+            if half.is_file():
+                half.unlink(missing_ok=True)
+        for data in Path(self.logdir).glob(f"{PREFIX}-*.data-*-of-*"):
+            if data.is_file() and not data.with_suffix(".index").exists():
+                data.unlink(missing_ok=True)
 
 
 def is_disk_full(error: CheckpointError) -> bool:
@@ -112,30 +130,14 @@ def is_disk_full(error: CheckpointError) -> bool:
     )
 
 
-def step_of(path: str) -> int:
-    """Returns the step in a checkpoint's name, or -1."""
-    found = re.search(r"-(\d+)$", path)
-    return int(found[1]) if found else -1
-
-
-def paths_by_step(logdir: str) -> list[str]:
-    """Returns the prefixes of the complete checkpoints in a folder, the lowest step first."""
-    found = glob.glob(os.path.join(glob.escape(logdir), f"{PREFIX}-*.index"))
-    prefixes = [path.removesuffix(".index") for path in found]
-    return sorted((p for p in prefixes if step_of(p) >= 0), key=step_of)
-
-
 def _write_state(logdir: str, paths: list[str]) -> None:
     names = [os.path.basename(path) for path in paths]
     lines = [f'model_checkpoint_path: "{names[-1]}"']
     lines += [f'all_model_checkpoint_paths: "{name}"' for name in names]
-    beside = Path(logdir, f"checkpoint.{os.getpid()}.tmp")
     try:
-        beside.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        os.replace(beside, Path(logdir, "checkpoint"))
+        with files.replacing(Path(logdir, "checkpoint")) as beside:
+            beside.write_text("\n".join(lines) + "\n", encoding="utf-8")
     except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink()
         raise CheckpointError(
             f"cannot list the checkpoints in {logdir}/checkpoint: {error.strerror}"
         ) from error

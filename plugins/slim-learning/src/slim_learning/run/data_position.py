@@ -1,13 +1,14 @@
 """Where in its dataset a run is, so that a resumed run sees the batches it would have seen."""
 
+import functools
 import re
 import warnings
-from functools import partial
 from typing import Any
 
 import tensorflow as tf
 
-from slimcore.data_errors import explained
+import slimcore.checkpoints as checkpoints
+import slimcore.data_errors as data_errors
 
 _STATE, _COUNT = "data/iterator", "data/batches"
 
@@ -27,15 +28,16 @@ class DataPosition:
         """Starts at the beginning.
 
         Args:
-            dataset: Of batches.
-            strategy: Whose replicas share each batch.
+            dataset: Gives batches.
+            strategy: The strategy whose replicas share each batch.
             repeat: Whether the dataset begins anew at its end.
         """
         # The state holds the contents of shuffle buffers. `experimental_symbolic_checkpoint` would
         # hold positions alone, and makes a pipeline that decodes images many times slower.
         self._dataset = dataset.repeat() if repeat else dataset
-        # A dataset of slim.data tells which record of which file was at fault.
-        self.explain = getattr(dataset, "explain", None) or partial(explained, dataset)
+        # Whoever made the dataset may know which record of which file was at fault.
+        explain = functools.partial(data_errors.explained, dataset)
+        self.explain = getattr(dataset, "explain", explain)
         self._strategy = strategy
         self._distributed = strategy.num_replicas_in_sync > 1
         self._taken = 0
@@ -84,7 +86,7 @@ class DataPosition:
         except tf.errors.OpError as error:
             warnings.warn(
                 f"checkpoint {path} was written with another dataset or other settings of it, so "
-                f"the data start from their beginning: {str(error.message).splitlines()[0]}",
+                f"the data start from their beginning: {checkpoints.first_line(error)}",
                 RuntimeWarning,
                 stacklevel=2,
             )

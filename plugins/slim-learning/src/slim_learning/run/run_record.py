@@ -1,5 +1,6 @@
 """`run.json`: what a run was asked to do, by which versions, and what came of it."""
 
+import contextlib
 import datetime
 import json
 import os
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+import slimcore.files as files
 import slimcore.registry as registry
 from slimcore import hookimpl
 from slimcore.errors import RunError
@@ -19,7 +21,7 @@ from slimcore.events import Run
 NAME = "run.json"
 
 
-class Record:
+class RunRecord:
     """Follows a training run and keeps its record.
 
     The record holds the configuration of the run, the versions of everything it used, its results,
@@ -79,10 +81,17 @@ class Record:
         self._run = None
 
     def _write(self) -> None:
-        # An evaluation may have added its results meanwhile.
-        there = read(self._run.logdir).get("results", {})
+        assert self._run is not None
+        # An evaluation may have added its results meanwhile. Of a record that is gone or cannot be
+        # read, what this run knows is written again.
+        there: dict[str, Any] = {}
+        with contextlib.suppress(RunError):
+            there = read(self._run.logdir).get("results", {})
         self._record["results"] = {**there, **self._record["results"]}
         write(self._run.logdir, self._record)
+
+
+Record = RunRecord
 
 
 def read(logdir: str) -> dict[str, Any]:
@@ -106,11 +115,17 @@ def read(logdir: str) -> dict[str, Any]:
 
 
 def write(logdir: str, record: Mapping[str, Any]) -> None:
-    """Writes the record beside its place and renames it, so that it is never seen half-written."""
+    """Replaces the record of a run, which is never seen half-written.
+
+    Raises:
+        RunError: It cannot be written; the record before stays.
+    """
     path = Path(logdir, NAME)
-    beside = path.with_name(f"{NAME}.{os.getpid()}.tmp")
-    beside.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    os.replace(beside, path)
+    try:
+        with files.replacing(path) as beside:
+            beside.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror}") from error
 
 
 def add_results(logdir: str, name: str, results: Mapping[str, Any]) -> None:

@@ -97,25 +97,28 @@ def train(
         save_interval_steps,
         evaluate_every_n_steps if evaluate_fn else None,
     )
-    kept = RunCheckpoints(logdir, keep_checkpoints, keep_checkpoint_every_n_hours)
-    position = DataPosition(dataset, train_op.strategy, repeat=number_of_steps is not None)
-    train_op.build(position.element_spec)
-    path = kept.latest()
-    if path:
-        try:
-            restore_variables(path, train_op)
-        except CheckpointError as error:
-            raise CheckpointError(f"{error}; to begin anew, choose another logdir") from error
-        position.restore(path)
-    elif init_fn is not None:
-        init_fn()
-        train_op.begin_averages()
-    first_step = int(train_op.global_step.numpy())
-    run = Run("train", logdir, number_of_steps, first_step, dict(config or {}))
-    evaluations = Evaluations(selection, logdir, first_step)
-    loop = _Loop(train_op, position, kept, schedule, evaluations, run, on_disk_full == "go_on")
-    with followed_by(*(default_followers() if followers is None else followers)):
-        return loop.go(saved=step_of(path) if path else None)
+    with RunCheckpoints(logdir, keep_checkpoints, keep_checkpoint_every_n_hours) as kept:
+        position = DataPosition(dataset, train_op.strategy, repeat=number_of_steps is not None)
+        train_op.build(position.element_spec)
+
+        def restore(path: str) -> None:
+            try:
+                restore_variables(path, train_op)
+            except CheckpointError as error:
+                raise CheckpointError(f"{error}; to begin anew, choose another logdir") from error
+            position.restore(path)
+
+        found = checkpoints.restore_newest(logdir, restore)
+        path = found[0] if found else None
+        if path is None and init_fn is not None:
+            init_fn()
+            train_op.begin_averages()
+        first_step = int(train_op.global_step.numpy())
+        run = Run("train", logdir, number_of_steps, first_step, dict(config or {}))
+        evaluations = Evaluations(selection, logdir, first_step)
+        loop = _Loop(train_op, position, kept, schedule, evaluations, run, on_disk_full == "go_on")
+        with followed_by(*(default_followers() if followers is None else followers)):
+            return loop.go(saved=step_of(path) if path else None)
 
 
 def default_followers() -> list[Any]:
