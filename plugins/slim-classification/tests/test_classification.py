@@ -95,7 +95,7 @@ def test_a_dataset_that_does_not_tell_its_classes_is_refused(classes):
 def test_names_of_classes_are_drawn_and_printed_as_they_are(tmp_path, capsys):
     count = len(NAMES)
     task = Classification(count, NAMES)
-    logits = np.eye(count, dtype="f")
+    logits = tf.eye(count)
     report = {**evaluated(task, [(logits, np.arange(count))]), "split": "test", "step": 1}
     (path,) = task.write(report, str(tmp_path))
     assert tf.io.decode_png(tf.io.read_file(path)).shape[0] > 100

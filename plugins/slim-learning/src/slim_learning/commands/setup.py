@@ -149,7 +149,7 @@ def _averages_in(path: str, model: slim.Module) -> dict[str, str]:
 
 def newest(logdir: str) -> str | None:
     """Returns the prefix of a run's newest checkpoint, or None."""
-    return checkpoints.latest(logdir)
+    return checkpoints.newest(logdir)
 
 
 def newest_checkpoint(logdir: str) -> str:
