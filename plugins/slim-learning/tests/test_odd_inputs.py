@@ -112,8 +112,10 @@ def test_a_damaged_record_gets_a_clear_line(slim_main, run, tmp_path, damage):
         assert_clean(slim_main(*command), command)
 
 
-@pytest.mark.parametrize("name", ["model.ckpt-4.tmpdir", "model.ckpt-4.index", "checkpoint",
-                                  "model.ckpt-4.data-00000-of-00001", "eval", "best.json"])  # fmt: skip
+@pytest.mark.parametrize("name", [
+    "model.ckpt-4.tmpdir", "model.ckpt-4.index", "model.ckpt-4.data-00000-of-00001", "checkpoint",
+    "eval", "best.json",
+])  # fmt: skip
 @pytest.mark.parametrize("kind", ["folder", "garbage"])
 def test_what_else_is_in_the_folder_of_a_run_gets_a_clear_line(
     slim_main, run, tmp_path, name, kind

@@ -10,6 +10,7 @@ from slim_learning.commands.eval_options import eval_options
 from slim_learning.commands.options import Command
 from slimcore import hookimpl
 from slimcore.errors import RunError
+from slimcore.text import shown
 
 if TYPE_CHECKING:
     from slim_learning.commands.setup import Setup
@@ -74,7 +75,7 @@ def evaluate(
         timeout=timeout_secs if watch else 0,
         **options,
     ):
-        click.echo(f"every checkpoint of {logdir} has been evaluated already; see {folder}")
+        click.echo(shown(f"every checkpoint of {logdir} has been evaluated already; see {folder}"))
         return
     _report(setup, logdir, folder, split)
 
@@ -187,7 +188,7 @@ def _report(setup: "Setup", logdir: str, folder: str, split: str) -> None:
             kept["averaged"] = setup.task.summary(report["averaged"])
         run_record.add_results(logdir, f"eval {split}", kept)
     setup.task.show(report)
-    click.echo(f"Written: {', '.join(files)}")
+    click.echo(f"Written: {shown(', '.join(files))}")
 
 
 def _unwritable(folder: str, error: OSError) -> RunError:

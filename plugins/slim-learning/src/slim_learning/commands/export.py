@@ -3,6 +3,7 @@
 import click
 
 from slim_learning.commands.options import folder as a_folder
+from slimcore.text import shown
 
 
 @click.command()
@@ -28,4 +29,4 @@ def export(logdir: str, folder: str, averaged: bool, frozen: bool) -> None:
     setup = recorded_setup(logdir)
     model, path = setup.restored_model(logdir, averaged)
     save(Inference(setup, model, frozen), folder)
-    click.echo(f"{path} is now the SavedModel {folder}")
+    click.echo(shown(f"{path} is now the SavedModel {folder}"))

@@ -7,6 +7,7 @@ import click
 
 from slim_learning.commands.options import Command
 from slim_learning.commands.train_options import train_options
+from slimcore.text import shown
 
 if TYPE_CHECKING:
     import slimcore as slim
@@ -152,12 +153,12 @@ def _init_fn(logdir: str, train_op: "TrainOp", config: "TrainConfig") -> Any:
     if not path:
         return None
     if found := newest(logdir):
-        click.echo(
+        _say(
             f"{logdir} holds a run, which goes on from {found}: --checkpoint {path} is not read "
             "again. For a new run, choose another --logdir"
         )
         return None
-    return restoring(path, train_op.model_variables, asdict(config), click.echo)
+    return restoring(path, train_op.model_variables, asdict(config), _say)
 
 
 def _recalibrate(logdir: str, model: "slim.Module", batches: Any, count: int) -> None:
@@ -173,7 +174,13 @@ def _recalibrate(logdir: str, model: "slim.Module", batches: Any, count: int) ->
     )
     rewrite(path, averages)
     run_record.add_results(logdir, "recalibration", {"step": step_of(path), "batches": count})
-    click.echo(f"{path} now holds {len(averages)} statistics averaged over {count} batches")
+    _say(f"{path} now holds {len(averages)} statistics averaged over {count} batches")
+
+
+def _say(text: str) -> None:
+    """Prints lines, in which names of files and variables are shown as they are."""
+    for line in text.split("\n"):
+        click.echo(shown(line))
 
 
 def _followers(summary_secs: float) -> list[Any]:
