@@ -132,6 +132,9 @@ def train_config(logdir: str, asked: Mapping[str, Any]) -> TrainConfig:
         InputError: A setting belongs to another optimizer.
     """
     before = read(logdir) if Path(logdir, NAME).exists() else {}
+    for name in ("task", "network", "dataset", "split", "optimizer"):
+        if not isinstance(before.get(name, ""), str):
+            raise RunError(f"{logdir}/{NAME} is damaged: its {name} is {before[name]!r}")
     given = {name: value for name, value in asked.items() if value is not None}
     for name in IDENTITY if before else ():
         there = before.get(name, _DEFAULTS[name])
