@@ -118,6 +118,8 @@ def test_a_damaged_record_gets_a_clear_line(slim_main, run, tmp_path, damage):
     "model.ckpt-4.tmpdir", "model.ckpt-4.index", "model.ckpt-4.data-00000-of-00001", "checkpoint",
     "eval", "best.json",
 ])  # fmt: skip
+# That another checkpoint is taken is told in a warning.
+@pytest.mark.filterwarnings("ignore:checkpoint .* is damaged:RuntimeWarning")
 @pytest.mark.parametrize("kind", ["folder", "garbage"])
 def test_what_else_is_in_the_folder_of_a_run_gets_a_clear_line(
     slim_main, run, tmp_path, name, kind
