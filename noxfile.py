@@ -13,7 +13,8 @@ nox.needs_version = ">=2024.4.15"
 
 # In the order of their dependencies.
 PLUGINS = [
-    f"plugins/slim-{name}" for name in ("layers", "losses", "metrics", "nets", "data", "learning")
+    f"plugins/slim-{name}"
+    for name in ("layers", "losses", "metrics", "nets", "data", "learning", "classification")
 ]
 TEST_TOOLS = ["pytest>=8", "pytest-xdist", "scikit-learn", "scipy", "uv", "hatchling>=1.24"]
 # The oldest and the newest Python and TensorFlow, without and with the convolutions of oneDNN, which

@@ -1,13 +1,14 @@
 """The program `slim`, whose commands plugins bring."""
 
-import os
 import sys
 
 import click
 
 import slimcore
 import slimcore.registry as registry
+from slimcore._quiet import quieten_tensorflow
 from slimcore.errors import SlimError, nearest
+from slimcore.text import shown
 
 
 class _Program(click.Group):
@@ -41,20 +42,22 @@ def program(debug: bool) -> None:
 
 def main() -> None:
     """Runs the program: errors that a user can fix are one line on stderr, and exit status 2."""
-    # Before TensorFlow is imported: its start-up notes are not the program's output.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    debug = "--debug" in sys.argv
+    if not debug:
+        quieten_tensorflow()
     try:
         sys.exit(program.main(standalone_mode=False))
     except click.ClickException as error:
-        click.echo(f"slim: {' '.join(error.format_message().split())}", err=True)
+        click.echo(f"slim: {shown(' '.join(error.format_message().split()))}", err=True)
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         click.echo("slim: interrupted", err=True)
         sys.exit(130)
-    except SlimError as error:
-        if "--debug" in sys.argv:
+    except (SlimError, OSError, UnicodeError) as error:
+        # Beside our own errors: files that went away, pipes that closed, names that are not text.
+        if debug:
             raise
-        click.echo(f"slim: {' '.join(str(error).split())}", err=True)
+        click.echo(f"slim: {shown(' '.join(str(error).split()))}", err=True)
         sys.exit(2)
 
 

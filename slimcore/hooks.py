@@ -128,8 +128,8 @@ def slim_preprocessing() -> Offers:
 def slim_tasks() -> Offers:
     """Offers tasks, by name in `slim train --task`: what a network learns of a dataset.
 
-    A task says which items of an example it takes, what its loss and its streaming metrics are,
-    what a prediction is, and what a report shows.
+    A task is a subclass of `slim_learning.Task`: it says which items of an example it takes, what
+    its loss and its streaming metrics are, what a prediction is, and what a report shows.
     """
 
 

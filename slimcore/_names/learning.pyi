@@ -1,3 +1,3 @@
 # Written by tools/stubs.py.
-from slim_learning import diagnosis as diagnosis
+from slim_learning.commands import run_doctor as diagnosis
 from slim_learning.learning import *

@@ -45,7 +45,7 @@ CASES = {
     ),
     "label below the offset": (
         lambda folder: (*digits_with_labels(folder / "data", [1, 2]), "--labels-offset", "2"),
-        "dataset digits has labels below --labels-offset 2; leave these examples out",
+        "the dataset has labels below --labels-offset 2; leave these examples out",
     ),
     "no class left": (lambda folder: ("--labels-offset", "10"), "leaves none of the 10"),
     "loss that is no number": (
@@ -58,15 +58,27 @@ CASES = {
     ),
     "unknown split": (
         lambda folder: ("--split", "validation"),
-        "dataset digits has no split 'validation'. Close: nothing. It has train, test",
+        "dataset digits has no split 'validation'. It has train, test",
     ),
-    "unknown split to judge on": (
+    "unknown split to evaluate on": (
         lambda folder: ("--eval-every", "1", "--eval-split", "validation"),
         "dataset digits has no split 'validation'",
     ),
-    "unknown metric to judge by": (
+    "unknown metric to choose by": (
         lambda folder: ("--eval-every", "1", "--keep-best", "accurracy"),
-        "keep_best names 'accurracy', which evaluate_fn does not return. Close: accuracy",
+        "--keep-best names 'accurracy', which is not a result of this task. Close: accuracy",
+    ),
+    "option that the task lacks": (
+        lambda folder: ("--task-option", "label_smothing=0.1"),
+        "task classification has no option 'label_smothing'. Close: label_smoothing. It has",
+    ),
+    "option of the task that is not a number": (
+        lambda folder: ("--task-option", "label_smoothing=much"),
+        "the task option label_smoothing is 'much', and must be of the kind of its default, 0.0",
+    ),
+    "unknown task": (
+        lambda folder: ("--task", "clasification"),
+        "no task is named 'clasification'. Close: classification",
     ),
     "parameter of another optimizer": (
         lambda folder: ("--optimizer", "sgd", "--momentum", "0.9"),
@@ -84,14 +96,14 @@ def test_what_stops_a_training_is_one_line(slim_main, tiny_net, tmp_path, case):
 
 
 @pytest.mark.parametrize("arguments, message", [
-    ((), "say which run: --logdir, or a --checkpoint"),
+    ((), "give the run, with --logdir or --checkpoint"),
     (("--logdir", "{run}", "--split", "validation"), "has no split 'validation'. Close: nothing. "
      "It has train, test"),
     (("--logdir", "{run}", "--checkpoint", "nowhere.ckpt"), "cannot read checkpoint nowhere.ckpt"),
     (("--logdir", "{run}", "--checkpoint", "{vgg}"), "tiny/hidden/weights is not in it"),
     (("--logdir", "{run}", "--net", "cifarnet"), "whose network is tiny, not cifarnet"),
     (("--logdir", "{run}", "--moving-average-decay", "0.9"), "has no moving averages"),
-    (("--logdir", "{run}", "--labels-offset", "1"), "with 10 classes, and dataset digits has 9"),
+    (("--logdir", "{run}", "--labels-offset", "1"), "10 outputs, and dataset digits asks for 9"),
     (("--logdir", "{run}", "--to", "/proc/slim/eval"), "/proc/slim/eval"),
     (("--checkpoint", "{vgg}"), "there is no run in"),
 ], ids=str)  # fmt: skip
@@ -105,14 +117,14 @@ def test_what_stops_an_evaluation_is_one_line(slim_main, run, tmp_path, argument
 def run(tiny_net, tmp_path):
     """A run as `slim train` leaves it, made from its parts."""
     import slim_learning.run.run_record as record
-    from slim_learning import tasks
+    from slim_learning.commands.setup import build, new_setup
 
     folder = tmp_path / "run"
-    task = tasks.new_task("tiny", "digits", preprocessing="lenet")
-    model = task.model()
-    tasks.build(model, task.input_shape)
+    setup = new_setup("tiny", "digits", preprocessing="lenet")
+    model = setup.model()
+    build(model, setup.input_shape)
     model.save(str(folder / "model.ckpt-3"))
-    record.write(str(folder), {"split": "train", "batch_size": 32, **task.record()})
+    record.write(str(folder), {"split": "train", "batch_size": 32, **setup.record()})
     return folder
 
 

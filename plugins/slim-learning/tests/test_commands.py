@@ -1,6 +1,8 @@
 """The commands train, eval, predict and export on the real digits, most in their own processes."""
 
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import tensorflow as tf
-from slim_learning import inference
+from slim_learning.commands import inference
 
 import slimcore as slim
 
@@ -118,16 +120,62 @@ def test_the_record_names_command_seed_components_and_versions(trained):
     assert record["status"] == "completed"
 
 
-def test_a_file_that_is_no_image_is_named(trained, slim_main, tmp_path):
-    path = tmp_path / "no.png"
-    path.write_text("no image")
-    assert f"{path} is no image" in fails(slim_main("predict", "--logdir", trained, path))
+def test_one_unreadable_image_does_not_stop_the_others(trained, slim_main, tmp_path):
+    (good, other), _ = digits(tmp_path, 2)
+    bad, missing = tmp_path / "no.png", tmp_path / "missing\x1b[2J.png"
+    bad.write_text("no image")
+    status, said, errors = slim_main("predict", "--logdir", trained, bad, good, missing, other)
+    assert [line.split(": ")[0] for line in said.splitlines()] == [good, other]
+    first, second = errors.splitlines()[-2:]
+    assert f"slim: {bad} is not a readable image: " in first
+    assert (
+        second == f"slim: {tmp_path}/missing\\x1b[2J.png cannot be read: No such file or directory"
+    )
+    assert (status, "Traceback" in errors) == (1, False)
+
+
+def test_a_pipe_is_refused_before_anything_waits_for_it(trained, slim_main, tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    line = fails(slim_main("predict", "--logdir", trained, path))
+    assert line == f"slim: {path} is not a file but a pipe or a device; write the image to a file"
+
+
+def test_a_record_of_before_there_were_tasks_is_one_of_classification(trained, slim_main, tmp_path):
+    record = json.loads((trained / "run.json").read_text())
+    assert record.pop("task") == "classification"
+    config = record.pop("task_config")
+    record |= {name: config[name] for name in ("num_classes", "labels", "labels_offset")}
+    del record["components"]["task"], record["results"]
+    old = tmp_path / "old"
+    shutil.copytree(trained, old)
+    (old / "run.json").write_text(json.dumps(record))
+    paths, _ = digits(tmp_path, 2)
+    new_and_old = [slim_main("predict", "--logdir", logdir, *paths)[1] for logdir in (trained, old)]
+    assert new_and_old[0] == new_and_old[1] != ""
+    steps = ("--steps", "201", "--logdir", old)
+    status, _, errors = slim_main("train", *steps)
+    assert status == 0, errors
+    assert json.loads((old / "run.json").read_text())["task"] == "classification"
+    assert "whose task is classification, not multilabel" in fails(
+        slim_main("train", *steps, "--task", "multilabel")
+    )
+
+
+def test_what_a_record_names_is_looked_up_and_never_imported(trained, slim_main, tmp_path):
+    record = json.loads((trained / "run.json").read_text())
+    trap = tmp_path / "trap"
+    (tmp_path / "evil.py").write_text(f"open({str(trap)!r}, 'w')")
+    for name in ("evil", "evil:Task", "os:system", "../evil"):
+        (tmp_path / "run.json").write_text(json.dumps({**record, "task": name}))
+        fails(slim_main("predict", "--logdir", tmp_path, "x.png"))
+    assert not trap.exists()
 
 
 @pytest.mark.parametrize("arguments, message", [
     (("train", "--net", "lenett", "--dataset", "digits"), "'lenett'. Close: lenet"),
     (("train", "--net", "lenet", "--dataset", "digit"), "'digit'. Close: digits"),
-    (("train",), "there is no run in {logdir} to go on with: say --net"),
+    (("train",), "there is no run in {logdir} to go on with: give --net"),
     (("eval",), "there is no run in {logdir}"),
     (("train", *NET, "--dataset-dir", "nowhere"), "nowhere"),
 ], ids=["net", "dataset", "nothing", "eval", "no data"])  # fmt: skip

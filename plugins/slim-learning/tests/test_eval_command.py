@@ -77,7 +77,7 @@ def test_every_checkpoint_is_judged_once(slim_main, run):
     )
     status, said, _ = slim_main("eval", "--logdir", run, "--watch")
     assert status == 0
-    assert "no checkpoint of" in said
+    assert "has been evaluated already" in said
     assert len(evaluated(run / "eval")) == 3
 
 

@@ -6,11 +6,12 @@ import math
 import pytest
 import tensorflow as tf
 from slim_learning.commands.evaluate import evaluate
+from slim_learning.commands.setup import new_setup
 from slim_learning.commands.train import train
 from slim_learning.optim import learning_rates, named_optimizers
-from slim_learning.tasks import new_task
 
 import slimcore as slim
+from slimcore.data_errors import BAD_DATA, explained
 
 
 def parsed(command, *arguments):
@@ -218,10 +219,15 @@ def test_to_stop_early_needs_evaluations(slim_main, tmp_path):
 
 
 def test_the_offset_is_taken_off_the_labels_and_its_classes_are_left_out():
-    task = new_task("lenet", "digits", split="test", labels_offset=1)
-    assert (task.num_classes, task.labels) == (9, tuple("123456789"))
+    options = {"labels_offset": 1}
+    setup = new_setup("lenet", "digits", split="test", task_options=options)
+    assert (setup.task.num_outputs, setup.task.labels) == (9, tuple("123456789"))
     # The held-out digits begin with a 5 and a 0.
-    batches = iter(task.load("test", 1))
+    dataset = setup.load("test", 1)
+    batches = iter(dataset)
     assert next(batches)["label"].numpy() == [4]
-    with pytest.raises(slim.errors.DataError, match="has labels below --labels-offset 1"):
+    with pytest.raises(BAD_DATA) as raised:
         next(batches)
+    error = explained(dataset, raised.value)
+    assert isinstance(error, slim.errors.DataError)
+    assert "has labels below --labels-offset 1" in str(error)

@@ -54,6 +54,7 @@ from ._regression import streaming_mean_cosine_distance as streaming_mean_cosine
 from ._regression import streaming_mean_relative_error as streaming_mean_relative_error
 from ._regression import streaming_mean_squared_error as streaming_mean_squared_error
 from ._regression import streaming_root_mean_squared_error as streaming_root_mean_squared_error
+from ._state import metric as metric
 from ._streaming_concat import streaming_concat as streaming_concat
 from ._thresholds import (
     streaming_false_negative_rate_at_thresholds as streaming_false_negative_rate_at_thresholds,

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from slim_learning.commands.options import Option
+from slim_learning.commands.options import Option, pairs
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -16,41 +16,73 @@ _other = partial(click.option, cls=Option, section="Instead of what the run was 
 _results = partial(click.option, cls=Option, section="Results")
 
 OPTIONS = (
-    _checkpoints("--logdir", help="The run's folder."),
-    _checkpoints("--checkpoint", metavar="PATH|RUN", help="[default: the newest in the folder]"),
-    _checkpoints("--all", "every", is_flag=True, help="Judge each that was not judged yet."),
-    _checkpoints("--watch", is_flag=True, help="The same, and those to come until training ends."),
+    _checkpoints("--logdir", help="Folder of the run."),
+    _checkpoints(
+        "--checkpoint",
+        metavar="PATH|RUN",
+        help="Checkpoint to evaluate.  [default: the newest in the folder]",
+    ),
+    _checkpoints(
+        "--all", "every", is_flag=True, help="Evaluate every checkpoint not evaluated yet."
+    ),
+    _checkpoints(
+        "--watch", is_flag=True, help="Do the same, and wait for new ones until training ends."
+    ),
     _checkpoints(
         "--interval-secs",
         type=click.FloatRange(0),
         default=10,
         show_default=True,
-        help="Between looks for a new one.",
+        help="Seconds between checks for new checkpoints.",
     ),
-    _checkpoints("--timeout-secs", type=float, help="Longest wait for one.  [default: none]"),
+    _checkpoints(
+        "--timeout-secs",
+        type=float,
+        help="Seconds to wait for a new checkpoint.  [default: no limit]",
+    ),
     _checkpoints(
         "--moving-average-decay",
         type=float,
-        help="As in slim train: the averaged weights must be there.",
+        help="As in slim train: require the averaged weights.",
     ),
-    _data("--split", default="test", show_default=True, help="The part to judge on."),
-    _data("--batch-size", type=click.IntRange(1), default=100, show_default=True),
-    _data("--batches", "num_batches", type=click.IntRange(1), help="[default: all]"),
+    _data("--split", default="test", show_default=True, help="Split to evaluate on."),
+    _data(
+        "--batch-size",
+        type=click.IntRange(1),
+        default=100,
+        show_default=True,
+        help="Examples per batch.",
+    ),
+    _data(
+        "--batches",
+        "num_batches",
+        type=click.IntRange(1),
+        help="Number of batches to evaluate on.  [default: all]",
+    ),
     _data(
         "--skip-corrupt",
         type=click.IntRange(0),
         default=0,
         show_default=True,
         metavar="N",
-        help="Leave out, and name, up to N examples that cannot be read.",
+        help="Skip, and name, up to N unreadable examples.",
     ),
-    _other("--net", "network", help="Of a checkpoint without a run."),
-    _other("--dataset", help="Of as many classes."),
-    _other("--dataset-dir", help="The folder with its files."),
-    _other("--preprocessing", help="How images are made ready."),
-    _other("--image-size", type=click.IntRange(1), help="Height and width."),
-    _other("--labels-offset", type=click.IntRange(0), help="Taken off each label."),
-    _results("--to", "folder", help="Where they go.  [default: LOGDIR/eval]"),
+    _other("--net", "network", help="Network, for a checkpoint that has no run.json."),
+    _other("--task", help="Task, for a checkpoint that has no run.json."),
+    _other(
+        "--task-option",
+        "task_options",
+        multiple=True,
+        callback=pairs,
+        metavar="NAME=VALUE",
+        help="Another option of the task.",
+    ),
+    _other("--dataset", help="Another dataset with the same number of classes."),
+    _other("--dataset-dir", help="Another folder with its files."),
+    _other("--preprocessing", help="Another preparation of images."),
+    _other("--image-size", type=click.IntRange(1), help="Another height and width, in pixels."),
+    _other("--labels-offset", type=click.IntRange(0), help="Subtract another N from each label."),
+    _results("--to", "folder", help="Folder for the results.  [default: LOGDIR/eval]"),
 )
 
 

@@ -4,7 +4,9 @@ from typing import Any
 
 import click
 
-# research/slim's train_image_classifier and eval_image_classifier call these otherwise. Beside
+from slimcore.text import shown
+
+# research/slim's train_image_classifier and eval_image_classifier use other names. Beside
 # them, `_` may stand for `-` in any name: `--batch_size` is `--batch-size`.
 SECOND_NAMES = {
     "train-dir": "logdir",
@@ -33,6 +35,8 @@ class Command(click.Command):
     """A command whose help puts options under headings, and which knows their second names."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        for argument in args:
+            require_utf8(argument)
         return super().parse_args(ctx, [_with_first_name(argument) for argument in args])
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -52,6 +56,28 @@ def _with_first_name(argument: str) -> str:
     name, equals, value = argument[2:].partition("=")
     name = name.replace("_", "-")
     return f"--{SECOND_NAMES.get(name, name)}{equals}{value}"
+
+
+def require_utf8(text: str) -> None:
+    """Refuses a text that came in as bytes which are not UTF-8: TensorFlow takes no such names.
+
+    Raises:
+        BadParameter: It is not.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise click.BadParameter(
+            f"{shown(text)} is not UTF-8, which TensorFlow needs; rename it"
+        ) from error
+
+
+def folder(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
+    """Returns the folder of an option, which must have a name that TensorFlow takes."""
+    require_utf8(value)
+    if not value:
+        raise click.BadParameter("the name of a folder is empty")
+    return value
 
 
 class Option(click.Option):
@@ -87,6 +113,6 @@ def factors(
     """Returns the pairs `SCOPE=FACTOR` of an option that is given several times, or None."""
     found = pairs(ctx, parameter, values)
     try:
-        return found and {scope: float(factor) for scope, factor in found.items()}
+        return {scope: float(factor) for scope, factor in (found or {}).items()} or None
     except ValueError as error:
-        raise click.BadParameter(f"a factor is a number: {error}") from error
+        raise click.BadParameter(f"a factor must be a number: {error}") from error

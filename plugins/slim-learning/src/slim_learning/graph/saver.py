@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import slimcore.checkpoints as checkpoints
 from slim_learning.graph.scaffold import RunScaffold
-from slimcore.errors import CheckpointError
+from slimcore.errors import CheckpointError, first_line
 from slimcore.events import Run, tell
 from slimcore.locks import FolderLock
 

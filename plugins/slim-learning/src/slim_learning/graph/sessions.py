@@ -8,7 +8,7 @@ import tensorflow as tf
 
 import slimcore.checkpoints as checkpoints
 from slim_learning.graph.scaffold import RunScaffold
-from slimcore.errors import CheckpointError, RunError
+from slimcore.errors import CheckpointError, RunError, first_line
 from slimcore.variables import variable_name
 
 v1 = tf.compat.v1

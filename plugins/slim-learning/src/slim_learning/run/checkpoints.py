@@ -112,9 +112,10 @@ class RunCheckpoints:
 
     def _remove_halves(self) -> None:
         for half in Path(self.logdir).glob(f"{PREFIX}-*.tmp*"):
-            half.unlink(missing_ok=True)
+            if half.is_file():
+                half.unlink(missing_ok=True)
         for data in Path(self.logdir).glob(f"{PREFIX}-*.data-*-of-*"):
-            if not data.with_suffix(".index").exists():
+            if data.is_file() and not data.with_suffix(".index").exists():
                 data.unlink(missing_ok=True)
 
 

@@ -109,7 +109,7 @@ def read(logdir: str) -> dict[str, Any]:
         ) from error
     except (OSError, ValueError) as error:
         raise RunError(f"{path} cannot be read: {error}; remove or restore it") from error
-    if not isinstance(record, dict):
+    if not isinstance(record, dict) or not isinstance(record.get("results", {}), dict):
         raise RunError(f"{path} holds no record of a run; remove or restore it")
     return record
 

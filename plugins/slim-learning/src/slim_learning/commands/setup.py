@@ -1,66 +1,72 @@
-"""What a run is about, which network on which data; the commands share it through `run.json`."""
+"""What a run is made of: a task, a network, a dataset and a preprocessing, kept in `run.json`."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import tensorflow as tf
-from slim_data._error_context import explained
 
-import slim_learning.run.run_record as record
+import slim_learning.run.run_record as run_record
+import slim_learning.task as tasks
 import slimcore as slim
 import slimcore.checkpoints as checkpoints
 import slimcore.registry as registry
 from slim_learning.optim.ema import SUFFIX
-from slimcore.errors import DataError, InputError, RunError
+from slim_learning.task import Batch, Task
+from slimcore.data_errors import explain_by, explained
+from slimcore.errors import InputError, RunError
 
-_BELOW = "has labels below --labels-offset"
+CLASSIFICATION = "classification"
+"""The task where none is said, and of the runs of before there were others."""
+
+# Where a run of before there were tasks keeps what is now the configuration of its task.
+_FORMERLY = ("num_classes", "labels", "labels_offset")
 
 
 @dataclass(frozen=True)
-class Task:
-    """A network, a dataset, and how images are made ready for the network.
+class Setup:
+    """A task, a network, a dataset, and how images are made ready for the network.
 
     Attributes:
-        network: Name of the net.
+        task: What is learnt.
+        task_name: Its name.
+        network: Name of the network.
         dataset: Name of the dataset.
         dataset_dir: The folder with its files; None where they are bundled.
-        preprocessing: Name of the preprocessing; None only turns images to floats.
+        preprocessing: Name of the preprocessing; None only turns images into floats.
         image_size: Height and width that the network sees, in pixels.
-        channels: Of the images.
-        num_classes: How many classes there are.
-        labels: Their names; empty where they have none.
-        labels_offset: Taken off each label of the dataset, whose first classes are left out.
+        channels: Number of channels of an image.
     """
 
+    task: Task
+    task_name: str
     network: str
     dataset: str
     dataset_dir: str | None
     preprocessing: str | None
     image_size: int
     channels: int
-    num_classes: int
-    labels: tuple[str, ...]
-    labels_offset: int = 0
 
     def record(self) -> dict[str, Any]:
         """Returns what `run.json` says of it, the versions of its components included."""
         components = {
-            "network": record.component("net", self.network),
-            "dataset": record.component("dataset", self.dataset),
+            "task": run_record.component("task", self.task_name),
+            "network": run_record.component("net", self.network),
+            "dataset": run_record.component("dataset", self.dataset),
         }
         if self.preprocessing:
-            components["preprocessing"] = record.component("preprocessing", self.preprocessing)
+            components["preprocessing"] = run_record.component("preprocessing", self.preprocessing)
         decoders = (c for c in registry.components("decoder") if c.name.startswith("image/"))
         for name in sorted({c.name for c in decoders}):
-            components[f"decoder {name}"] = record.component("decoder", name)
-        return {**asdict(self), "components": components}
+            components[f"decoder {name}"] = run_record.component("decoder", name)
+        facts = {name: getattr(self, name) for name in _RECORDED}
+        config = {"task": self.task_name, "task_config": self.task.config()}
+        return {**config, **facts, "components": components}
 
     def load(self, split: str, batch_size: int, **options: Any) -> tf.data.Dataset:
-        """Returns the batches of a split, as `slim.data.load` does, ready for the network.
+        """Returns the batches of a split, as `slim.data.load` does, ready for network and task.
 
-        A label that is none of the classes ends the iteration with a DataError; `labels_offset` is
-        taken off the others.
+        Data that the task cannot take end the iteration with a DataError.
         """
         batches = slim.data.load(
             self.dataset,
@@ -69,29 +75,28 @@ class Task:
             dataset_dir=self.dataset_dir,
             preprocessing=self.preprocessing,
             image_size=self.image_size,
+            items=("image", *self.task.items),
             **options,
         )
-        # That the labels are among the dataset's classes, slim.data has checked.
-        return self._without_offset(batches) if self.labels_offset else batches
+        prepare = self.task.prepare
+        if prepare is None:
+            return batches
 
-    def _without_offset(self, batches: tf.data.Dataset) -> tf.data.Dataset:
-        offset, known = self.labels_offset, batches.explain
-        told = f"dataset {self.dataset} {_BELOW} {offset}; leave these examples out, or lower it"
+        @tf.autograph.experimental.do_not_convert
+        def prepared(batch: Batch) -> Batch:
+            return prepare(batch)
 
-        def shifted(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-            good = tf.reduce_all(batch["label"] >= offset)
-            with tf.control_dependencies([tf.debugging.Assert(good, [told])]):
-                return {**batch, "label": batch["label"] - offset}
+        def explain(error: Exception) -> Exception:
+            return tasks.unmet(error) or explained(batches, error)
 
-        def explain(error: tf.errors.OpError) -> Exception:
-            return DataError(told) if _BELOW in str(error.message) else known(error)
-
-        return explained(batches.map(shifted), explain)
+        ready = batches.map(prepared)
+        explain_by(ready, explain)
+        return ready
 
     def model(self, weight_decay: float = 0.0, precision: str | None = None) -> slim.Module:
         """Returns the network with variables of its own, which its first call makes."""
         network = slim.nets.get_network_fn(
-            self.network, self.num_classes, weight_decay=weight_decay
+            self.network, self.task.num_outputs, weight_decay=weight_decay
         )
         return slim.Module(network, precision=precision)
 
@@ -128,6 +133,9 @@ class Task:
         return model, path
 
 
+_RECORDED = tuple(f.name for f in fields(Setup) if not f.name.startswith("task"))
+
+
 def _averages_in(path: str, model: slim.Module) -> dict[str, str]:
     there = checkpoints.load(path).get_variable_to_shape_map()
     found = {name: name + SUFFIX for name in model.named_variables if name + SUFFIX in there}
@@ -139,13 +147,18 @@ def _averages_in(path: str, model: slim.Module) -> dict[str, str]:
     return found
 
 
+def newest(logdir: str) -> str | None:
+    """Returns the prefix of a run's newest checkpoint, or None."""
+    return checkpoints.newest(logdir)
+
+
 def newest_checkpoint(logdir: str) -> str:
     """Returns the prefix of a run's newest checkpoint.
 
     Raises:
         RunError: There is none yet.
     """
-    path = checkpoints.latest(logdir)
+    path = newest(logdir)
     if path is None:
         raise RunError(
             f"there is no checkpoint in {logdir} yet: slim train saves the first after "
@@ -160,19 +173,21 @@ def build(model: slim.Module, shape: list[int]) -> None:
     function.get_concrete_function(tf.TensorSpec(shape, tf.float32))
 
 
-def new_task(
+def new_setup(
     network: str,
     dataset: str,
     dataset_dir: str | None = None,
     split: str = "train",
     preprocessing: str | None = None,
     image_size: int | None = None,
-    labels_offset: int = 0,
-) -> Task:
-    """Returns the task of a network and a dataset; what is not given follows from these two.
+    task: str = CLASSIFICATION,
+    task_options: Mapping[str, Any] | None = None,
+) -> Setup:
+    """Returns the setup of a task, a network and a dataset; the rest follows where it is not given.
 
     Raises:
         UnknownComponentError: A name that nobody offers; the nearest are given.
+        InputError: The task does not take the options or the dataset.
         DataError: A file of the dataset is missing.
     """
     component = slim.component("net", network)
@@ -185,41 +200,60 @@ def new_task(
     )
     if image_size is None:
         raise InputError(f"network {network} states no image size; give one with --image-size")
-    preprocessing = preprocessing or component.details.get("preprocessing")
-    num_classes = getattr(described, "num_classes", None)
-    if not num_classes:
-        raise InputError(f"dataset {dataset} states no number of classes, which training needs")
-    if labels_offset >= num_classes:
-        raise InputError(
-            f"--labels-offset {labels_offset} leaves none of the {num_classes} classes of {dataset}"
-        )
-    names = getattr(described, "labels_to_names", None) or {}
-    task = Task(
+    setup = Setup(
+        task=tasks.create(task, described, task_options or {}),
+        task_name=task,
         network=network,
         dataset=dataset,
         dataset_dir=dataset_dir,
-        preprocessing=preprocessing,
+        preprocessing=preprocessing or component.details.get("preprocessing"),
         image_size=int(image_size),
         channels=0,
-        num_classes=int(num_classes) - labels_offset,
-        labels=tuple(str(names[i]) for i in sorted(names) if i >= labels_offset),
-        labels_offset=labels_offset,
     )
     # Nothing is read here, and whoever reads says how much may be corrupt.
-    images = task.load(split, 1, skip_corrupt=1).element_spec["image"]
-    return Task(**{**asdict(task), "channels": images.shape[-1]})
+    images = setup.load(split, 1, skip_corrupt=1).element_spec["image"]
+    return replace(setup, channels=images.shape[-1])
 
 
-def recorded_task(record: Mapping[str, Any], logdir: str) -> Task:
-    """Returns the task of a record.
+def recorded_setup(logdir: str) -> Setup:
+    """Returns the setup of the run in a folder.
 
     Raises:
-        RunError: It is no record of `slim train`.
+        RunError: There is no run, or not one of `slim train`.
     """
+    return setup_of(run_record.read(logdir), logdir)
+
+
+def is_of_slim_train(record: Mapping[str, Any]) -> bool:
+    """Returns whether a record tells a setup."""
+    return set(_RECORDED) <= record.keys()
+
+
+def setup_of(record: Mapping[str, Any], logdir: str) -> Setup:
+    """Returns the setup of a record.
+
+    Raises:
+        RunError: It is not the record of a run of `slim train`.
+    """
+    name = record.get("task", CLASSIFICATION)
+    config = record.get("task_config", {n: record[n] for n in _FORMERLY if n in record})
     try:
-        values = {name: record[name] for name in Task.__dataclass_fields__}
+        facts = {name: record[name] for name in _RECORDED}
     except KeyError as error:
         raise RunError(
-            f"{logdir}/run.json says no {error.args[0]}: only runs of slim train can be used here"
+            f"{logdir}/run.json lacks {error.args[0]}: only runs of slim train can be used here"
         ) from error
-    return Task(**{**values, "labels": tuple(values["labels"])})
+    for what, value, kinds in (
+        ("task", name, str),
+        ("task_config", config, dict),
+        *((f, facts[f], str) for f in ("network", "dataset")),
+        *((f, facts[f], str | None) for f in ("dataset_dir", "preprocessing")),
+        *((f, facts[f], int) for f in ("image_size", "channels")),
+    ):
+        if not isinstance(value, kinds):
+            raise RunError(f"{logdir}/run.json is damaged: its {what} is {value!r}")
+    try:
+        task = tasks.recreate(name, config)
+    except InputError as error:
+        raise RunError(f"{logdir}/run.json: {error}") from error
+    return Setup(task=task, task_name=name, **facts)

@@ -8,17 +8,17 @@ import tensorflow as tf
 
 import slim_learning.run.run_record as record
 import slim_learning.training_loop.batch_norm_statistics as statistics
-import slimcore.checkpoints as checkpoints
+from slim_learning.commands.setup import Setup, build, is_of_slim_train, newest, setup_of
+from slim_learning.commands.task_metrics import metric_fn
 from slim_learning.evaluate.metrics_runner import MetricEvaluation
-from slim_learning.judging import metric_fn
 from slim_learning.run.checkpoints import step_of
-from slim_learning.tasks import Task, build, recorded_task
 from slimcore.errors import DataError
 
 # A larger share of the first values in the moving statistics is felt in evaluation.
 LARGEST_SHARE = 0.1
-# So many of 100 examples more are right with the batches' statistics than with the moving ones.
-LARGEST_GAP = 0.2
+# By how much the same examples may do worse with the moving statistics than with the batches': a
+# difference of scores, of which more is better, and a ratio of losses and errors.
+LARGEST_GAP, LARGEST_RATIO = 0.2, 2.0
 BATCHES = 4
 
 
@@ -33,14 +33,14 @@ class Diagnosis:
 def diagnose(logdir: str) -> Diagnosis:
     """Looks into a run's record and newest checkpoint.
 
-    Of a run of `slim train`, the network is built, and judged on a few batches.
+    Of a run of `slim train`, the network is built, and evaluated on a few batches.
 
     Raises:
         RunError: There is no run in the folder.
         CheckpointError: Its checkpoint cannot be read, or does not fit its network.
     """
     found = record.read(logdir)
-    path = checkpoints.latest(logdir)
+    path = newest(logdir)
     if path is None:
         return Diagnosis(
             troubles=[f"{logdir} holds no checkpoint yet. Run: slim train --logdir {logdir}"]
@@ -56,16 +56,16 @@ def diagnose(logdir: str) -> Diagnosis:
             f"still at their initial values, 0 and 1 (such as {initial[0]}): the training ran with "
             f"is_training=False, or left out the update ops. {remedy}"
         )
-    if not {*Task.__dataclass_fields__} <= found.keys():
-        seen.facts.append("not made by slim train: the network is not known, and was not judged")
+    if not is_of_slim_train(found):
+        seen.facts.append("not made by slim train: the network is unknown, and was not evaluated")
     elif count and not initial:
-        task = recorded_task(found, logdir)
-        model = task.model()
-        build(model, task.input_shape)
+        setup = setup_of(found, logdir)
+        model = setup.model()
+        build(model, setup.input_shape)
         model.restore(path)
         if found.get("results", {}).get("recalibration", {}).get("step") != step:
-            seen.troubles += _slow_decay(task, model, step, found, remedy)
-        seen.troubles += _disagreement(task, model, found, remedy)
+            seen.troubles += _slow_decay(setup, model, step, found, remedy)
+        seen.troubles += _disagreement(setup, model, found, remedy)
     return seen
 
 
@@ -81,9 +81,9 @@ def _other_evaluations(found: Mapping[str, Any], logdir: str) -> Iterator[str]:
 
 
 def _slow_decay(
-    task: Task, model: Any, step: int, found: Mapping[str, Any], remedy: str
+    setup: Setup, model: Any, step: int, found: Mapping[str, Any], remedy: str
 ) -> Iterator[str]:
-    images = tf.random.stateless_normal([4, *task.input_shape[1:]], [1, 2])
+    images = tf.random.stateless_normal([4, *setup.input_shape[1:]], [1, 2])
     decays = statistics.decays(
         lambda images: model(images, is_training=True), model.named_variables, images
     )
@@ -98,20 +98,27 @@ def _slow_decay(
         )
 
 
-def _disagreement(task: Task, model: Any, found: Mapping[str, Any], remedy: str) -> Iterator[str]:
+def _disagreement(setup: Setup, model: Any, found: Mapping[str, Any], remedy: str) -> Iterator[str]:
+    metric, direction = next(iter(setup.task.best.items()))
     try:
-        batches = task.load(found["split"], found["batch_size"], shuffle=True, seed=0, cache=True)
+        batches = setup.load(found["split"], found["batch_size"], shuffle=True, seed=0, cache=True)
         # The latter moves the statistics.
         in_evaluation, in_training = (
-            MetricEvaluation(metric_fn(task, model, mode)).run(batches, BATCHES)["accuracy"]
+            setup.task.report(
+                MetricEvaluation(metric_fn(setup, model, mode)).run(batches, BATCHES)
+            )[metric]
             for mode in (False, True)
         )
     except DataError as error:
-        yield f"the data cannot be read, so that the network was not judged: {error}"
+        yield f"the data cannot be read, so that the network was not evaluated: {error}"
         return
-    if in_training - in_evaluation > LARGEST_GAP:
+    if direction == "max":
+        disagree = in_training - in_evaluation > LARGEST_GAP
+    else:
+        disagree = in_evaluation > LARGEST_RATIO * in_training
+    if disagree:
         yield (
-            f"training and evaluation disagree: of the same examples {in_training:.0%} are right "
-            f"with is_training=True, by the batch's statistics, and {in_evaluation:.0%} with "
-            f"is_training=False, by the moving ones. {remedy}"
+            f"training and evaluation disagree: on the same examples, the {metric} is "
+            f"{in_training:.4g} with is_training=True, by the batch's statistics, and "
+            f"{in_evaluation:.4g} with is_training=False, by the moving ones. {remedy}"
         )

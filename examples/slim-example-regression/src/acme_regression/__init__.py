@@ -1,0 +1,1 @@
+"""A task for Slim: a number is learnt of an image."""

@@ -1,0 +1,8 @@
+"""Image classification for Slim: one label an image, or several.
+
+The public names are those of `__init__.pyi`, imported when first used.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,2 @@
+from ._classification import Classification as Classification
+from ._multilabel import Multilabel as Multilabel

@@ -1,0 +1,2 @@
+from .task import Task as Task
+from .task import require as require
