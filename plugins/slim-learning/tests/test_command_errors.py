@@ -58,7 +58,7 @@ CASES = {
     ),
     "unknown split": (
         lambda folder: ("--split", "validation"),
-        "dataset digits has no split 'validation'. It has train, test",
+        "dataset digits has no split 'validation'",
     ),
     "unknown split to evaluate on": (
         lambda folder: ("--eval-every", "1", "--eval-split", "validation"),
@@ -97,8 +97,7 @@ def test_what_stops_a_training_is_one_line(slim_main, tiny_net, tmp_path, case):
 
 @pytest.mark.parametrize("arguments, message", [
     ((), "give the run, with --logdir or --checkpoint"),
-    (("--logdir", "{run}", "--split", "validation"), "has no split 'validation'. Close: nothing. "
-     "It has train, test"),
+    (("--logdir", "{run}", "--split", "validation"), "has no split 'validation'"),
     (("--logdir", "{run}", "--checkpoint", "nowhere.ckpt"), "cannot read checkpoint nowhere.ckpt"),
     (("--logdir", "{run}", "--checkpoint", "{vgg}"), "tiny/hidden/weights is not in it"),
     (("--logdir", "{run}", "--net", "cifarnet"), "whose network is tiny, not cifarnet"),
