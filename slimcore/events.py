@@ -9,7 +9,6 @@ from typing import Any
 import slimcore.registry as registry
 from slimcore.hooks import Run as Run
 
-
 # Which hooks of which followers have failed in this run, by the follower's id.
 _reported: contextvars.ContextVar[set[tuple[int, str]] | None] = contextvars.ContextVar(
     "reported", default=None

@@ -97,9 +97,7 @@ def explain_restore(error: Exception, path: str, variables: Any = None) -> NoRet
         if not isinstance(variables, dict):
             variables = {variable_name(v): v for v in variables}
         checkpoints.plan(path, variables)  # says best what does not fit, if something does not
-    raise CheckpointError(
-        f"cannot restore checkpoint {path}: {first_line(error)}"
-    ) from error
+    raise CheckpointError(f"cannot restore checkpoint {path}: {first_line(error)}") from error
 
 
 def _explain_first_values(error: Exception) -> NoReturn:
