@@ -12,6 +12,14 @@ import slimcore as slim
 v1 = tf.compat.v1
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    # Two logical devices, as in the tests of the whole repository; before any operation.
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    if tf.config.get_logical_device_configuration(cpu) is None:
+        two = [tf.config.LogicalDeviceConfiguration()] * 2
+        tf.config.set_logical_device_configuration(cpu, two)
+
+
 def in_graph(function: Callable[..., Any], arrays: Any, weights: Mapping[str, Any]) -> Any:
     with tf.Graph().as_default(), v1.Session() as session:
         v1.set_random_seed(1)

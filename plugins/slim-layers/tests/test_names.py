@@ -12,7 +12,7 @@ import tensorflow as tf
 
 import slimcore as slim
 
-API = json.loads((Path(__file__).parents[3] / "tests/data/tf_slim_api.json").read_text())
+API = json.loads((Path(__file__).parent / "data/tf_slim_api.json").read_text())
 
 # Where the names of each module of tf-slim are found here.
 PLACES = {

@@ -10,7 +10,7 @@ from slim_learning.dispatch import GraphDefault
 
 import slimcore as slim
 
-API = json.loads((Path(__file__).parents[3] / "tests/data/tf_slim_api.json").read_text())
+API = json.loads((Path(__file__).parent / "data/tf_slim_api.json").read_text())
 
 # Where the names of each module of tf-slim are found here.
 PLACES = {
