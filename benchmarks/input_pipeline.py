@@ -1,4 +1,4 @@
-"""How fast pictures reach a network: `slim.data.load`, tf-slim, and a hand-written pipeline.
+"""How fast images reach a network: `slim.data.load`, tf-slim, and a hand-written pipeline.
 
     python benchmarks/input_pipeline.py [--tf-slim-python ENVIRONMENT/bin/python]
 
@@ -22,15 +22,15 @@ import time
 from pathlib import Path
 
 HEIGHT, WIDTH, CROP, BATCH = 375, 500, 224, 32
-PICTURES, FILES = 1500, 4
+IMAGES, FILES = 1500, 4
 AT_HAND = 10  # batches at the start of a turn that are not counted, for they may lie ready
 KEYS = "image/encoded", "image/format", "image/class/label"
 
 
-# The pictures.
+# The images.
 
 
-def write_pictures(folder):
+def write_images(folder):
     """Writes photographs of a kind: shapes with shading and some texture, JPEG quality 90."""
     import numpy as np
     import tensorflow as tf
@@ -38,7 +38,7 @@ def write_pictures(folder):
     random = np.random.default_rng(0)
     y, x = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
 
-    def picture():
+    def draw():
         image = np.empty([HEIGHT, WIDTH, 3], np.float32)
         image[:] = random.uniform(40, 200, 3) + (y / HEIGHT * random.uniform(-80, 80))[..., None]
         for _ in range(12):
@@ -53,7 +53,7 @@ def write_pictures(folder):
     def example(number):
         label = tf.train.Feature(int64_list=tf.train.Int64List(value=[number % 5]))
         texts = [
-            tf.train.Feature(bytes_list=tf.train.BytesList(value=[t])) for t in (picture(), b"jpeg")
+            tf.train.Feature(bytes_list=tf.train.BytesList(value=[t])) for t in (draw(), b"jpeg")
         ]
         feature = dict(zip(KEYS, [*texts, label], strict=True))
         return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()
@@ -61,7 +61,7 @@ def write_pictures(folder):
     for n in range(FILES):
         path = str(folder / f"flowers_train_{n:05d}-of-{FILES:05d}.tfrecord")
         with tf.io.TFRecordWriter(path) as writer:
-            for number in range(n, PICTURES, FILES):
+            for number in range(n, IMAGES, FILES):
                 writer.write(example(number))
 
 
@@ -133,7 +133,7 @@ def tf_slim_batches(folder):
         },
     )
     dataset = slim.dataset.Dataset(
-        f"{folder}/flowers_train_*", v1.TFRecordReader, decoder, PICTURES, {}
+        f"{folder}/flowers_train_*", v1.TFRecordReader, decoder, IMAGES, {}
     )
     threads = os.cpu_count()
     provider = slim.dataset_data_provider.DatasetDataProvider(
@@ -191,7 +191,7 @@ def start(library, python, folder):
 
 
 def compare(pythons, folder, rounds, batches):
-    """Prints the pictures a second of each library, and how many times as many slim makes."""
+    """Prints the images a second of each library, and how many times as many slim makes."""
     workers = {library: start(library, python, folder) for library, python in pythons.items()}
     seconds = {library: [] for library in workers}
     for _ in range(rounds):
@@ -208,7 +208,7 @@ def compare(pythons, folder, rounds, batches):
         speed = statistics.median(batches * BATCH / s for s in seconds[library])
         ratios = [s / o for s, o in zip(seconds[library], seconds["slim"], strict=True)]
         print(
-            f"{library:<10} {speed:8.0f} pictures/s   slim makes {statistics.median(ratios):.2f} "
+            f"{library:<10} {speed:8.0f} images/s   slim makes {statistics.median(ratios):.2f} "
             f"times as many ({min(ratios):.2f} to {max(ratios):.2f})",
             flush=True,
         )
@@ -238,7 +238,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--batches", type=int, default=40, help="in a turn")
     parser.add_argument("--examples", type=int, default=100_000, help="for memory; 0 for none")
-    parser.add_argument("--folder", help="keep the pictures there, or find them there")
+    parser.add_argument("--folder", help="keep the images there, or find them there")
     parser.add_argument("--work", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.work:
@@ -248,7 +248,7 @@ def main():
         folder = Path(args.folder or own)
         folder.mkdir(parents=True, exist_ok=True)
         if not list(folder.glob("flowers_train_*")):
-            write_pictures(folder)
+            write_images(folder)
         theirs = {"tf-slim": args.tf_slim_python} if args.tf_slim_python else {}
         pythons = {"slim": sys.executable, **theirs, "by hand": sys.executable}
         compare(pythons, str(folder), args.rounds, args.batches)

@@ -21,7 +21,7 @@ def decode(contents: tf.Tensor, channels: int = 0, upright: bool = True) -> tf.T
         uint8 tensor [height, width, channels].
 
     Raises:
-        tf.errors.InvalidArgumentError: When it runs, on bytes that are no picture.
+        tf.errors.InvalidArgumentError: When it runs, on bytes that are not an image.
 
     Source: EXIF 2.32, section 4.6.4, tag Orientation.
     """
@@ -29,12 +29,12 @@ def decode(contents: tf.Tensor, channels: int = 0, upright: bool = True) -> tf.T
     def read(data: bytes | np.ndarray) -> np.ndarray:
         try:
             # Eager mode hands the bytes over in an array of one object.
-            with Image.open(io.BytesIO(np.asarray(data, object).item())) as picture:
-                image = ImageOps.exif_transpose(picture) if upright else picture
+            with Image.open(io.BytesIO(np.asarray(data, object).item())) as opened:
+                image = ImageOps.exif_transpose(opened) if upright else opened
                 mode = _MODES.get(channels) or ("L" if image.mode == "L" else "RGB")
                 return np.atleast_3d(np.asarray(image.convert(mode)))
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            # What Slim takes for a fault of the picture; it names the file then.
+            # What Slim takes for a fault of the image; it names the file then.
             raise tf.errors.InvalidArgumentError(None, None, f"no JPEG: {error}") from error
 
     pixels = tf.numpy_function(read, [contents], tf.uint8, stateful=False)

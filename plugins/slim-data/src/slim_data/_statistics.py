@@ -22,7 +22,7 @@ class Statistics:
         labels: How many of each label.
         sizes: How many images of each (height, width).
         channels: How many images of each number of channels.
-        mean: Of each channel, 0 to 255, every pixel counting the same.
+        mean: Mean of each channel, 0 to 255, every pixel counting the same.
         std: Standard deviation of each channel.
     """
 

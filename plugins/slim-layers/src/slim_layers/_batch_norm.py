@@ -56,7 +56,7 @@ def batch_norm(
     Args:
         inputs: Tensor of rank 2 or more with C channels, known: on the last axis, or on axis 1 with
             data_format="NCHW".
-        decay: Of the moving averages; each step keeps this part of them. Use 0.9 when training is
+        decay: Decay of the moving averages; each step keeps this part. Use 0.9 when training is
             short or evaluation lags behind it.
         center: Whether to add `beta`.
         scale: Whether to multiply by `gamma`. Not needed before a ReLU and a linear layer.
@@ -68,7 +68,7 @@ def batch_norm(
             step; None for updates that happen whenever the outputs are computed.
         is_training: Whether to use the batch's statistics, a bool or a scalar bool tensor.
         reuse: Whether the variables must exist already.
-        variables_collections: Collections for all variables, or a dict of lists by their names.
+        variables_collections: Collections for all variables, or a dict from their names to lists.
         outputs_collections: Collections for the outputs.
         trainable: Whether `beta` and `gamma` are trained. Without it, statistics do not move.
         batch_weights: Tensor [N] of weights of the examples in the batch's statistics.
@@ -80,7 +80,7 @@ def batch_norm(
         scope: Variable scope, `BatchNorm` by default.
         renorm: Whether the batch's statistics are corrected towards moving ones in training.
         renorm_clipping: Limits of that correction, scalars by "rmin", "rmax" and "dmax".
-        renorm_decay: Of the moving statistics that `renorm` corrects towards.
+        renorm_decay: Decay of the moving statistics that `renorm` corrects towards.
         adjustment: Function from the inputs' shape to factors and summands for the normalized
             values, before `gamma` and `beta`, in training only.
 
@@ -89,7 +89,7 @@ def batch_norm(
 
     Raises:
         ShapeError: The rank is below 2, or C is unknown.
-        InputError: An argument is none of those allowed.
+        InputError: An argument has an unsupported value.
 
     Papers: Ioffe and Szegedy, "Batch Normalization", 2015, arXiv:1502.03167, algorithms 1 and 2;
     Ioffe, "Batch Renormalization", 2017, arXiv:1702.03275, algorithm 1.

@@ -30,7 +30,7 @@ def adaptive_clipping_fn(
 
     Args:
         std_factor: How many standard deviations above the mean are allowed.
-        decay: Of the moving averages.
+        decay: Decay of the moving averages.
         static_max_norm: A limit that holds in any case.
         global_step: Steps taken, a variable or tensor; with it the averages of the first steps
             weigh all of them alike.

@@ -77,13 +77,13 @@ def convolution(
         rate: Dilation, one number for all axes or one for each. Above 1, `stride` must be 1.
         activation_fn: Function of the outputs, or None.
         normalizer_fn: Function to apply in place of biases, such as `slim.batch_norm`.
-        normalizer_params: Further arguments of it.
-        weights_initializer: Of the weights.
-        weights_regularizer: Of the weights.
-        biases_initializer: Of the biases; None for no biases.
-        biases_regularizer: Of the biases.
+        normalizer_params: Further arguments for `normalizer_fn`.
+        weights_initializer: Initializer for the weights.
+        weights_regularizer: Regularizer for the weights.
+        biases_initializer: Initializer for the biases; None for no biases.
+        biases_regularizer: Regularizer for the biases.
         reuse: Whether the variables must exist already.
-        variables_collections: Collections for all variables, or a dict of lists by their names.
+        variables_collections: Collections for all variables, or a dict from their names to lists.
         outputs_collections: Collections for the outputs.
         trainable: Whether the variables are trained.
         scope: Variable scope, `Conv` by default.
@@ -95,7 +95,7 @@ def convolution(
 
     Raises:
         ShapeError: The rank is wrong, C is unknown, or the kernel does not fit.
-        InputError: An argument is none of those allowed.
+        InputError: An argument has an unsupported value.
     """
     return _convolution(
         conv_dims,
@@ -146,7 +146,7 @@ def convolution1d(
 
     Raises:
         ShapeError: The rank is not 3, C is unknown, or the kernel does not fit.
-        InputError: An argument is none of those allowed.
+        InputError: An argument has an unsupported value.
     """
     return _convolution(
         1,
@@ -197,7 +197,7 @@ def convolution2d(
 
     Raises:
         ShapeError: The rank is not 4, C is unknown, or the kernel does not fit.
-        InputError: An argument is none of those allowed.
+        InputError: An argument has an unsupported value.
     """
     return _convolution(
         2,
@@ -248,7 +248,7 @@ def convolution3d(
 
     Raises:
         ShapeError: The rank is not 5, C is unknown, or the kernel does not fit.
-        InputError: An argument is none of those allowed.
+        InputError: An argument has an unsupported value.
     """
     return _convolution(
         3,

@@ -47,13 +47,13 @@ def fully_connected(
         num_outputs: Size of the last axis of the result.
         activation_fn: Function of the outputs, or None.
         normalizer_fn: Function to apply in place of biases, such as `slim.batch_norm`.
-        normalizer_params: Further arguments of it.
-        weights_initializer: Of the weights.
-        weights_regularizer: Of the weights.
-        biases_initializer: Of the biases; None for no biases.
-        biases_regularizer: Of the biases.
+        normalizer_params: Further arguments for `normalizer_fn`.
+        weights_initializer: Initializer for the weights.
+        weights_regularizer: Regularizer for the weights.
+        biases_initializer: Initializer for the biases; None for no biases.
+        biases_regularizer: Regularizer for the biases.
         reuse: Whether the variables must exist already.
-        variables_collections: Collections for all variables, or a dict of lists by their names.
+        variables_collections: Collections for all variables, or a dict from their names to lists.
         outputs_collections: Collections for the outputs.
         trainable: Whether the variables are trained.
         scope: Variable scope, `fully_connected` by default.
@@ -116,8 +116,8 @@ def bias_add(
         inputs: Tensor of rank 2 or more with C channels, known: on the last axis, or on axis 1
             where `data_format` is "NCHW".
         activation_fn: Function of the outputs, or None.
-        initializer: Of the biases.
-        regularizer: Of the biases.
+        initializer: Initializer for the biases.
+        regularizer: Regularizer for the biases.
         reuse: Whether the variable must exist already.
         variables_collections: Collections for the variable, or a dict of lists by its name.
         outputs_collections: Collections for the outputs.

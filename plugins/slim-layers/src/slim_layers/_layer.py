@@ -207,9 +207,9 @@ class Layer:
         Args:
             outputs: Tensor with as many channels as `biases` will have.
             normalizer_fn: Function of the outputs, in place of biases.
-            normalizer_params: Further arguments of it.
-            initializer: Of the biases; None for no biases.
-            regularizer: Of the biases.
+            normalizer_params: Further arguments for `normalizer_fn`.
+            initializer: Initializer for the biases; None for no biases.
+            regularizer: Regularizer for the biases.
             first: Whether the channels of the outputs are on axis 1; else they are last.
         """
         if normalizer_fn is not None:

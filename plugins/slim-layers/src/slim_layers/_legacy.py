@@ -44,8 +44,8 @@ def legacy_fully_connected(
         bias_collections: Further collections for the biases.
         output_collections: Collections for the outputs, beside `GraphKeys.ACTIVATIONS`.
         trainable: Whether the variables are trained.
-        weight_regularizer: Of the weights.
-        bias_regularizer: Of the biases.
+        weight_regularizer: Regularizer for the weights.
+        bias_regularizer: Regularizer for the biases.
 
     Returns:
         Tensor like `x`, with `num_output_units` in place of C.

@@ -45,7 +45,7 @@ def max_pool2d(
 
     Raises:
         ShapeError: The rank is not 4, or the window does not fit.
-        InputError: An argument is none of those allowed.
+        InputError: An argument has an unsupported value.
     """
     geometry = Geometry(kernel_size, stride, padding, data_format)
     layer = Layer("max_pool2d", "MaxPool2D", inputs, scope)
@@ -146,7 +146,7 @@ def pool(
 
     Raises:
         ShapeError: The rank is wrong, or the window does not fit.
-        InputError: An argument is none of those allowed.
+        InputError: An argument has an unsupported value.
     """
     layer = Layer("pool", f"{str(pooling_type).lower()}_pool", inputs, scope)
     with layer:

@@ -60,14 +60,15 @@ def separable_convolution2d(
         rate: Dilation, one number or [vertical, horizontal]. Above 1, `stride` must be 1.
         activation_fn: Function of the outputs, or None.
         normalizer_fn: Function to apply in place of biases, such as `slim.batch_norm`.
-        normalizer_params: Further arguments of it.
-        weights_initializer: Of the depthwise weights.
-        pointwise_initializer: Of the pointwise weights; by default `weights_initializer`.
-        weights_regularizer: Of both.
-        biases_initializer: Of the biases; None for no biases.
-        biases_regularizer: Of the biases.
+        normalizer_params: Further arguments for `normalizer_fn`.
+        weights_initializer: Initializer for the depthwise weights.
+        pointwise_initializer: Initializer for the pointwise weights, by default
+            `weights_initializer`.
+        weights_regularizer: Regularizer for both.
+        biases_initializer: Initializer for the biases; None for no biases.
+        biases_regularizer: Regularizer for the biases.
         reuse: Whether the variables must exist already.
-        variables_collections: Collections for all variables, or a dict of lists by their names.
+        variables_collections: Collections for all variables, or a dict from their names to lists.
         outputs_collections: Collections for the outputs.
         trainable: Whether the variables are trained.
         scope: Variable scope, `SeparableConv2d` by default.
@@ -77,7 +78,7 @@ def separable_convolution2d(
 
     Raises:
         ShapeError: The rank is not 4, C is unknown, or the kernel does not fit.
-        InputError: An argument is none of those allowed.
+        InputError: An argument has an unsupported value.
 
     Paper: Chollet, "Xception", 2017, arXiv:1610.02357.
     """
@@ -155,13 +156,13 @@ def convolution2d_in_plane(
         padding: "SAME" or "VALID".
         activation_fn: Function of the outputs, or None.
         normalizer_fn: Function to apply in place of biases, such as `slim.batch_norm`.
-        normalizer_params: Further arguments of it.
-        weights_initializer: Of the weights.
-        weights_regularizer: Of the weights.
-        biases_initializer: Of the biases; None for no biases.
-        biases_regularizer: Of the biases.
+        normalizer_params: Further arguments for `normalizer_fn`.
+        weights_initializer: Initializer for the weights.
+        weights_regularizer: Regularizer for the weights.
+        biases_initializer: Initializer for the biases; None for no biases.
+        biases_regularizer: Regularizer for the biases.
         reuse: Whether the variables must exist already.
-        variables_collections: Collections for all variables, or a dict of lists by their names.
+        variables_collections: Collections for all variables, or a dict from their names to lists.
         outputs_collections: Collections for the outputs.
         trainable: Whether the variables are trained.
         scope: Variable scope, `ConvInPlane` by default.
@@ -171,7 +172,7 @@ def convolution2d_in_plane(
 
     Raises:
         ShapeError: The rank is not 4, C is unknown, or the kernel does not fit.
-        InputError: An argument is none of those allowed.
+        InputError: An argument has an unsupported value.
     """
     layer = Layer(
         "conv2d_in_plane",

@@ -55,13 +55,13 @@ def convolution2d_transpose(
         data_format: "NHWC" or "NCHW".
         activation_fn: Function of the outputs, or None.
         normalizer_fn: Function to apply in place of biases, such as `slim.batch_norm`.
-        normalizer_params: Further arguments of it.
-        weights_initializer: Of the weights.
-        weights_regularizer: Of the weights.
-        biases_initializer: Of the biases; None for no biases.
-        biases_regularizer: Of the biases.
+        normalizer_params: Further arguments for `normalizer_fn`.
+        weights_initializer: Initializer for the weights.
+        weights_regularizer: Regularizer for the weights.
+        biases_initializer: Initializer for the biases; None for no biases.
+        biases_regularizer: Regularizer for the biases.
         reuse: Whether the variables must exist already.
-        variables_collections: Collections for all variables, or a dict of lists by their names.
+        variables_collections: Collections for all variables, or a dict from their names to lists.
         outputs_collections: Collections for the outputs.
         trainable: Whether the variables are trained.
         scope: Variable scope, `Conv2d_transpose` by default.
@@ -72,7 +72,7 @@ def convolution2d_transpose(
 
     Raises:
         ShapeError: The rank is not 4, or C is unknown.
-        InputError: An argument is none of those allowed.
+        InputError: An argument has an unsupported value.
     """
     layer = Layer(
         "conv2d_transpose",
@@ -130,7 +130,7 @@ def convolution3d_transpose(
 
     Raises:
         ShapeError: The rank is not 5, or C is unknown.
-        InputError: An argument is none of those allowed.
+        InputError: An argument has an unsupported value.
     """
     layer = Layer(
         "conv3d_transpose",

@@ -35,7 +35,7 @@ def layer_norm(
         scale: Whether to multiply by `gamma`.
         activation_fn: Function of the outputs, or None.
         reuse: Whether the variables must exist already.
-        variables_collections: Collections for all variables, or a dict of lists by their names.
+        variables_collections: Collections for all variables, or a dict from their names to lists.
         outputs_collections: Collections for the outputs.
         trainable: Whether the variables are trained.
         begin_norm_axis: Mean and variance are taken over this axis and those behind it.
@@ -96,7 +96,7 @@ def instance_norm(
         activation_fn: Function of the outputs, or None.
         param_initializers: Initializers by the names of the variables.
         reuse: Whether the variables must exist already.
-        variables_collections: Collections for all variables, or a dict of lists by their names.
+        variables_collections: Collections for all variables, or a dict from their names to lists.
         outputs_collections: Collections for the outputs.
         trainable: Whether the variables are trained.
         data_format: "NHWC" or "NCHW".
@@ -163,7 +163,7 @@ def group_norm(
         activation_fn: Function of the outputs, or None.
         param_initializers: Initializers by the names of the variables.
         reuse: Whether the variables must exist already.
-        variables_collections: Collections for all variables, or a dict of lists by their names.
+        variables_collections: Collections for all variables, or a dict from their names to lists.
         outputs_collections: Collections for the outputs.
         trainable: Whether the variables are trained.
         scope: Variable scope, `GroupNorm` by default.

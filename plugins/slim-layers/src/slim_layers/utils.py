@@ -111,7 +111,7 @@ def smart_cond(
         pred: A Python value, or a scalar boolean tensor or variable.
         fn1: Function of nothing.
         fn2: Function of nothing, with results of the same types.
-        name: Of the ops, where `pred` is known at run time only.
+        name: Name of the ops, where `pred` is known at run time only.
     """
     _check_callable(fn1, fn2)
     known = constant_value(pred)

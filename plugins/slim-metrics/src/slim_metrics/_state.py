@@ -110,7 +110,7 @@ class Metric:
         }
 
         def grow() -> Sums:
-            # In a graph the input may end within a batch, which then shall add to no sum: neither
+            # In a graph the input may end within a batch, which then adds to no sum: neither
             # to a count, which is known beforehand, nor to anything else.
             whole_batch = list(increments.values()) if in_graph() else []
             with tf.control_dependencies(whole_batch):

@@ -63,7 +63,7 @@ def conv3d_spatiotemporal(
         padding: "SAME" or "VALID".
         activation_fn: Activation of both convolutions.
         normalizer_fn: Normalization of the convolution in space; the one in time has biases.
-        normalizer_params: Further arguments of it.
+        normalizer_params: Further arguments for `normalizer_fn`.
         weights_regularizer: Regularizer for all weights.
         separable: Whether a kernel of several frames becomes two: in space, then in time
             (`<scope>/temporal`), which at first leaves frames as they are.

@@ -31,7 +31,7 @@ def evaluate_once(
         metric_fn: A function of a batch that calls networks, with `is_training=False`, and metrics
             of `slim.metrics`. The networks keep the values read.
         checkpoint_path: The checkpoint's prefix, or a folder, for the newest in it.
-        dataset: Of batches.
+        dataset: Dataset of batches.
         num_evals: How many batches to take; None takes all.
         logdir: Where to write results: TensorBoard events, and a line in `eval.jsonl`, or
             `eval_<split>.jsonl`. None writes nothing.
@@ -87,7 +87,7 @@ def evaluation_loop(
     Args:
         metric_fn: See `evaluate_once`.
         checkpoint_dir: The run's folder.
-        dataset: Of batches.
+        dataset: Dataset of batches.
         logdir: Where to write TensorBoard events and the results, a line for each checkpoint in
             `eval.jsonl`, or `eval_<split>.jsonl`; by default `eval` in the run's folder.
         num_evals: How many batches to take; None takes all.

@@ -42,7 +42,7 @@ class MetricEvaluation:
         """Computes the metrics over a dataset.
 
         Args:
-            dataset: Of batches.
+            dataset: Dataset of batches.
             num_evals: How many batches to take; None takes all.
 
         Returns:

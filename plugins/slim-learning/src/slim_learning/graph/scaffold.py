@@ -11,7 +11,7 @@ from slimcore.global_step import get_or_create_global_step
 
 v1 = tf.compat.v1
 
-# Stands for the default where None means that there shall be none.
+# Stands for the default where None means that there should be none.
 USE_DEFAULT = 0
 
 

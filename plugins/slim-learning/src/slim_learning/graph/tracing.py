@@ -14,7 +14,7 @@ def write_trace(metadata: Any, logdir: str, step: int, summary_writer: Any = Non
         metadata: The `tf.compat.v1.RunMetadata` of the step, recorded with `FULL_TRACE`.
         logdir: The folder.
         step: The global step.
-        summary_writer: Where TensorBoard shall find it too, if any.
+        summary_writer: A writer by which TensorBoard shows it too, if any.
 
     Returns:
         The path, `tf_trace-STEP.json` in the folder.

@@ -25,7 +25,7 @@ def train_step(
             trace is written to the folder `logdir`, and to `summary_writer` if there is one.
 
     Returns:
-        The loss, and whether the loop shall end.
+        The loss, and whether the loop should end.
     """
     began = time.monotonic()
     options, metadata = None, None

@@ -30,7 +30,7 @@ def fused_update(
     """Updates the variables and counts the step, where that is all that the optimizer does.
 
     Args:
-        optimizer: Of Keras, built.
+        optimizer: A Keras optimizer that is built.
         grads_and_vars: What it would be given.
         slots: Its variables by the names `<variable>/momentum` and `<variable>/velocity`.
 

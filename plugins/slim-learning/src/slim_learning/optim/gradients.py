@@ -1,4 +1,4 @@
-"""What is done to gradients between their computation and the optimizer, in both worlds."""
+"""What is done to gradients between their computation and the optimizer, in both modes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -37,7 +37,7 @@ class RunCheckpoints:
         Args:
             logdir: The folder.
             keep: How many of the newest to keep; None keeps all.
-            keep_every_n_hours: Of those before, the oldest is kept, and then one in so many hours.
+            keep_every_n_hours: Keep one older checkpoint in so many hours, the oldest first.
 
         Raises:
             RunError: The folder cannot be made, nothing can be written in it, or another process

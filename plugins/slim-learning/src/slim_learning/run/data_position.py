@@ -34,7 +34,7 @@ class DataPosition:
         """Starts at the beginning.
 
         Args:
-            dataset: Of batches.
+            dataset: Dataset of batches.
             strategy: Whose replicas share each batch.
             repeat: Whether the dataset begins anew at its end.
         """

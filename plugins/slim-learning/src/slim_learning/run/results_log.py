@@ -44,7 +44,7 @@ class ResultsFile:
         """Adds a line.
 
         Args:
-            step: Of the checkpoint evaluated.
+            step: Step of the checkpoint that was evaluated.
             results: Numbers and arrays by name.
             **facts: What else the line says.
 

@@ -100,7 +100,7 @@ def decays(
     Args:
         forward: Calls the network on a batch, with `is_training=True`.
         variables: The network's, by name.
-        batch: Of any images.
+        batch: A batch of any images.
 
     Returns:
         Numbers by name; 1 for one that does not move.

@@ -21,7 +21,7 @@ class Selection:
 
     Attributes:
         evaluate_fn: Called without arguments, returns results by name; None evaluates nothing.
-        metric: The name of the result to judge by; None judges nothing.
+        metric: The name of the result that ranks checkpoints; None ranks none.
         best_of: "max" or "min".
         patience: How many evaluations without a better result end the run; None never does.
     """
@@ -42,7 +42,7 @@ class Selection:
             raise InputError(f"early_stopping is {self.patience}, and must be at least 1")
 
     def value(self, results: Mapping[str, Any]) -> float:
-        """Returns the result to judge by.
+        """Returns the result that ranks checkpoints.
 
         Raises:
             InputError: It is not among the results, or is not a number.
@@ -105,7 +105,7 @@ class Evaluations:
             checkpoint: The name of its checkpoint, if there is one.
 
         Raises:
-            InputError: The metric to judge by is not among the results.
+            InputError: The metric that ranks checkpoints is not among the results.
             RunError: The results cannot be written.
         """
         assert self.selection.evaluate_fn is not None

@@ -51,14 +51,14 @@ def train(
     Args:
         train_op: What `create_train_op` returned for a function of a batch.
         logdir: The run's folder: checkpoints, TensorBoard events, `run.json`.
-        dataset: Of batches. With `number_of_steps` it is repeated as often as needed.
+        dataset: Dataset of batches. With `number_of_steps` it is repeated as often as needed.
         number_of_steps: The global step to reach; None makes one pass over the dataset.
         log_every_n_steps: Steps between reading the loss back; every 5 seconds at least.
         save_interval_secs: Seconds between checkpoints; None saves by steps alone. The last step
             is always saved.
         save_interval_steps: Steps between checkpoints; None saves by seconds alone.
         keep_checkpoints: How many of the newest checkpoints to keep; None keeps all.
-        keep_checkpoint_every_n_hours: Of the older ones, one in so many hours is kept; None keeps
+        keep_checkpoint_every_n_hours: Keep one older checkpoint in so many hours; None keeps
             none of them.
         evaluate_fn: Called without arguments during training, returns results by name, such as
             `{"accuracy": 0.9}`; they go to the followers and to `evaluations.jsonl`.

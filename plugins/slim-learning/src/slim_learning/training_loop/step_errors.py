@@ -51,7 +51,8 @@ def raise_explained(
         error: What TensorFlow raised.
         step: The step that failed.
         saved: The newest checkpoint.
-        position: Of the dataset, which knows its files; None in a graph, where that is unknown.
+        position: Position in the dataset, which knows its files; None in a graph, where that is
+            unknown.
     """
     text = str(error.message)
     if NOT_FINITE in text:

@@ -95,8 +95,8 @@ class TrainOp:
 
         Args:
             loss_fn: From a batch to a scalar loss.
-            optimizer: Of `tf.keras.optimizers` or `tf.compat.v1.train`. Its learning rate may be a
-                schedule of Keras, or, of the latter, a function that reads
+            optimizer: One of `tf.keras.optimizers` or `tf.compat.v1.train`. Its learning rate may be
+                a schedule of Keras, or, of the latter, a function that reads
                 `slim.get_global_step()`.
             global_step: int64 variable to count the steps in; one is made by default.
             variables_to_train: Variables, or names of variables or scopes; all by default.
@@ -107,8 +107,8 @@ class TrainOp:
             jit_compile: Whether XLA compiles the step.
             accumulate_steps: The number of batches to one update, whose gradients are averaged.
                 The global step counts updates.
-            moving_average_decay: Of the moving averages of trained weights, between 0 and 1; they
-                are kept in checkpoints as `<name>/ExponentialMovingAverage`. None keeps none.
+            moving_average_decay: Decay for moving averages of trained weights, between 0 and 1;
+                checkpoints keep them as `<name>/ExponentialMovingAverage`. None keeps none.
             non_finite: What happens at an infinite or NaN loss. "stop" ends the run;
                 "skip" leaves out the update, of a gradient of that kind too, counts it in
                 `skipped` and puts moving statistics back; "roll_back" lets
@@ -263,7 +263,7 @@ class TrainOp:
         """Takes steps without coming back to Python in between.
 
         Args:
-            iterator: Of the batches.
+            iterator: Iterator over the batches.
             steps: How many to take.
         """
         self._many(iterator, tf.constant(steps))
@@ -290,7 +290,7 @@ class TrainOp:
         What the first trace found out of the variables is kept in `_trace`.
 
         Args:
-            batch: Of one replica or of all.
+            batch: The batch of one replica or of all.
             part: The number of the batch among those of its step.
         """
         strategy, context = self._strategy, contextvars.copy_context()
