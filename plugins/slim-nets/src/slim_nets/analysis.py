@@ -122,10 +122,7 @@ def describe(
     """
     component = registry.component("net", name)
     net, details = registry.lookup("net", name), component.details
-    size = getattr(net, "default_image_size", None)
-    shape = tuple(details.get("input") or ((size, size, 3) if size else ()))
-    if image_size is not None:
-        shape = (*shape[:-3], image_size, image_size, *(shape[-1:] or (3,)))
+    shape = input_shape(component, image_size)
     if not shape:
         raise InputError(f"{name} does not say how large its images are; pass image_size")
     kwargs = {**details.get("arguments", {}), **kwargs}
@@ -139,6 +136,20 @@ def describe(
         inputs = tf.compat.v1.placeholder(tf.float32, (1, *shape))
         net(inputs, is_training=False, **kwargs)
         return Analysis(name, shape, tuple(_layers(graph, inputs)))
+
+
+def input_shape(component: registry.Component, image_size: int | None = None) -> tuple[int, ...]:
+    """Returns the shape of one input of a network, or () where neither it nor the caller says one.
+
+    Args:
+        component: The network.
+        image_size: Height and width in pixels, in place of the network's own.
+    """
+    size = getattr(component.load(), "default_image_size", None)
+    shape = tuple(component.details.get("input") or ((size, size, 3) if size else ()))
+    if image_size is not None:
+        shape = (*shape[:-3], image_size, image_size, *(shape[-1:] or (3,)))
+    return shape
 
 
 def _scoped(net: Any, scope: Any) -> Any:

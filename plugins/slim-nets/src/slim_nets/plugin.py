@@ -350,7 +350,9 @@ def slim_commands() -> dict[str, Offer]:
 def slim_component_tables(component: Component, image_size: int | None) -> list[Table]:
     if component.kind != "net":
         return []
-    from slim_nets.analysis import describe
+    from slim_nets.analysis import describe, input_shape
 
+    if not input_shape(component, image_size):
+        return []  # nothing to build it on, and whoever asks has made no mistake
     analysis = describe(component.qualified, image_size=image_size)
     return [Table(analysis.columns, analysis.rows)]

@@ -95,8 +95,8 @@ class TrainOp:
 
         Args:
             loss_fn: From a batch to a scalar loss.
-            optimizer: One of `tf.keras.optimizers` or `tf.compat.v1.train`. Its learning rate may be
-                a schedule of Keras, or, of the latter, a function that reads
+            optimizer: One of `tf.keras.optimizers` or `tf.compat.v1.train`. Its learning rate may
+                be a schedule of Keras, or, of the latter, a function that reads
                 `slim.get_global_step()`.
             global_step: int64 variable to count the steps in; one is made by default.
             variables_to_train: Variables, or names of variables or scopes; all by default.
