@@ -81,10 +81,10 @@ def test_scopes_of_other_names_are_renamed(slim_main, checkpoint, tmp_path):
 @pytest.mark.parametrize("options, message", [
     (("--exclude-scopes", "LeNet/fc5"), "no variable is in the scope 'LeNet/fc5'. Close: LeNet/fc"),
     (("--trainable-scopes", "LeNet/fc5"), "scope 'LeNet/fc5'. Close: LeNet/fc"),
-    (("--rename", "LeNet/fc3=Old"), "LeNet/fc3/weights is not in it"),
+    (("--rename", "LeNet/fc3=Old"), "LeNet/fc3/weights is to be read from, is not in it"),
     (("--rename", "LeNet/fc3"), "'LeNet/fc3' is not of the form HERE=THERE"),
     (("--checkpoint", "nowhere.ckpt"), "cannot read checkpoint nowhere.ckpt"),
-    (("--scale-gradients", "LeNet/fc3=much"), "a factor is a number"),
+    (("--scale-gradients", "LeNet/fc3=much"), "a factor must be a number"),
 ], ids=lambda value: value[0] if isinstance(value, tuple) else "")  # fmt: skip
 def test_what_does_not_fit_is_one_line_and_makes_no_run(
     slim_main, checkpoint, tmp_path, options, message
