@@ -210,6 +210,8 @@ FOREIGN = {
 }
 
 
+# Keras saves by NumPy arrays of TensorFlow tensors, which NumPy 2 warns of.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.parametrize("name", FOREIGN)
 def test_a_file_of_another_format_is_recognized_and_the_error_says_what_reads_it(tmp_path, name):
     write, text = FOREIGN[name]

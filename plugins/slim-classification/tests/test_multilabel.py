@@ -136,6 +136,8 @@ def tagged(tmp_path, tiny_net):
     return ("--net", tiny_net, "--dataset", "tagged", "--seed", 1)
 
 
+# The dataset does not say how many examples it has.
+@pytest.mark.filterwarnings("ignore:where an epoch of the dataset ends:RuntimeWarning")
 def test_tags_are_learnt_evaluated_predicted_and_exported(slim_main, tagged, tmp_path):
     logdir = tmp_path / "run"
     task = ("--task", "multilabel", "--task-option", "item=tags", "--task-option", "threshold=0.4")

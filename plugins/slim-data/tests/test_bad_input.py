@@ -145,7 +145,7 @@ def test_many_bad_records_cost_as_much_as_they_hold(bad, tmp_path, write_records
     path.write_bytes(spoilt)
     began = time.monotonic()
     left = labels_of(tmp_path, skip_corrupt=len(bad))
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 120
     assert left == [label for n, label in enumerate(every) if n not in bad]
 
 

@@ -203,7 +203,7 @@ def test_a_sequence_has_context_and_steps():
         (lambda: td.NumBoxesSequence(), "at least one key"),
         (lambda: td.TFSequenceExampleDecoder(A, A, {}), "share the keys a"),
         (lambda: td.TFExampleDecoder(A, {"x": td.Tensor("b")}).decode(tf.constant("")),
-         "item 'x' wants the feature 'b'"),
+         "item 'x' needs the feature 'b'"),
         (lambda: td.TFExampleDecoder(A, {"image": td.Tensor("a")}).decode("", ["imag"]),
          "Close: image"),
     ],

@@ -83,7 +83,7 @@ def test_the_program_counts_the_classes_of_the_folder_it_is_in(animals):
 ODD = [
     "a\nb", "a\\b", "d\\og\n", "d\\og", "*", "[x]", "?", "{a,b}", "a'b\"c", "$HOME", "-rf", "%s",
     "~", "c:",
-    "\u00fc", "u\u0308", "\u732b", "\u2028", "\x1b[2J", "[red]x[/red]", "a b ", " ", "#", "a.b.c",
+    "\u00fc", "u\u0308", "\u732b", "\u2028", "\x1b[2J", "[red]x[bold]", "a b ", " ", "#", "a.b.c",
     "x" * 200, "train\t", "\\", "(?s).*",
 ]  # fmt: skip
 
@@ -262,7 +262,7 @@ def test_a_label_beyond_the_classes_of_the_manifest_is_refused(animals, tmp_path
 # What is shown
 
 
-ESCAPES = ["\x1b[2J", "\x9b31m", "a\rb", "[/x]", "[red]x[/red]", "$\\frac$", "\u202egnp"]
+ESCAPES = ["\x1b[2J", "\x9b31m", "a\rb", "[x]", "[red]x[bold]", "$\\frac$", "\u202egnp"]
 
 
 @pytest.mark.parametrize("name", ESCAPES, ids=ascii)

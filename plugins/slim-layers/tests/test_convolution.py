@@ -261,5 +261,5 @@ def test_what_tensorflow_says_of_an_op_comes_with_the_name_of_the_layer():
         slim.max_pool2d(tf.constant([[[["text"]]]]), 1, scope="p")
     with tf.Graph().as_default():
         slim.conv2d(tf.zeros([1, 4, 4, 2]), 3, 1, scope="c", weights_initializer=initializer)
-        with pytest.raises(slim.errors.ShapeError, match=r"conv2d \(scope c\) .*reuse"):
+        with pytest.raises(slim.errors.ScopeError, match=r"c/weights is used twice .*reuse"):
             slim.conv2d(tf.zeros([1, 4, 4, 2]), 3, 1, scope="c")

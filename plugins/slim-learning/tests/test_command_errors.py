@@ -11,7 +11,7 @@ import slimcore as slim
 
 def digits_with_labels(folder, labels):
     """Writes a training split of the digits that holds one example of each of these labels."""
-    from slim_data import _datasets as datasets
+    from slim_data import datasets
 
     there = Path(datasets.__file__).with_name("digits")
     folder.mkdir()

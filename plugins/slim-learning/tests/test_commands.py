@@ -200,7 +200,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(slim_main, tmp_path):
 
 
 def test_a_truncated_file_of_records_is_named_with_the_record(slim_main, tmp_path):
-    from slim_data import _datasets as datasets
+    from slim_data import datasets
 
     there = Path(datasets.__file__).with_name("digits")
     (tmp_path / "labels.txt").write_bytes((there / "labels.txt").read_bytes())

@@ -99,11 +99,11 @@ def test_options_that_cannot_be_met_are_refused(tmp_path, task, options, message
 
 
 def test_one_checkpoint_in_so_many_hours_is_kept(tmp_path):
-    kept = RunCheckpoints(str(tmp_path), keep=1, keep_every_n_hours=2)
     hours = {1: 0, 2: 1, 3: 2.5, 4: 3, 5: 5, 6: 5.5}
-    for step, hour in hours.items():
-        path = kept.save(step, {"w": tf.zeros([1])})
-        os.utime(f"{path}.index", (3600 * hour, 3600 * hour))
+    with RunCheckpoints(str(tmp_path), keep=1, keep_every_n_hours=2) as kept:
+        for step, hour in hours.items():
+            path = kept.save(step, {"w": tf.zeros([1])})
+            os.utime(f"{path}.index", (3600 * hour, 3600 * hour))
     assert steps_there(tmp_path) == [1, 3, 5, 6]
 
 

@@ -5,11 +5,11 @@ import tensorflow as tf
 from click.testing import CliRunner
 
 import slimcore as slim
-from slimcore.cli import main
+from slimcore.cli import program
 
 
 def slim_command(*arguments):
-    return CliRunner().invoke(main, [str(a) for a in arguments])
+    return CliRunner().invoke(program, [str(a) for a in arguments])
 
 
 @pytest.fixture

@@ -140,8 +140,8 @@ def _print_statistics(described: "Dataset", found: Any) -> None:
     sizes = found.sizes.most_common(5)
     others = len(found.sizes) - len(sizes)
     more = f", and {others} more sizes" if others else ""
-    shown = ", ".join(f"{height} x {width} ({count})" for (height, width), count in sizes)
-    click.echo(f"Height x width: {shown}{more}")
+    measured = ", ".join(f"{height} x {width} ({count})" for (height, width), count in sizes)
+    click.echo(f"Height x width: {measured}{more}")
     channels = ", ".join(f"{n} ({count})" for n, count in sorted(found.channels.items()))
     click.echo(f"Channels: {channels}")
     if found.mean:

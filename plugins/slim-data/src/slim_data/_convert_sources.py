@@ -428,8 +428,8 @@ class FolderSource(Source):
         return EncodedImage(contents, kind, label, height, width, inside)
 
     def size_in_bytes(self, split: str) -> int:
-        """Returns the size of the files."""
-        return sum(os.path.getsize(path) for path in self._files[split])
+        """Returns the size of the files; one that is gone is noticed when it is read."""
+        return sum(os.path.getsize(path) for path in self._files[split] if os.path.exists(path))
 
     @cached_property
     def fingerprint(self) -> str:
