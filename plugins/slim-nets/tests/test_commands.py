@@ -29,7 +29,8 @@ def test_plan_says_what_is_restored_and_what_does_not_fit(checkpoint):
     same = slim_command(
         *("plan", checkpoint, "--net", "lenet", "--channels", 1, "--num-classes", 4)
     )
-    assert "8 matched" in same.output
+    assert same.output.count("  matched ") == 8
+    assert "other shape" not in same.output
 
 
 def test_plan_takes_another_size_and_scopes(checkpoint):

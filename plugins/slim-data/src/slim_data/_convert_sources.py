@@ -99,10 +99,9 @@ def open_source(path: str) -> Source:
 
 
 def _listing(files: list[Path], root: Path) -> str:
-    """Returns a checksum over names, sizes and times of files."""
-    facts = [
-        (p.relative_to(root).as_posix(), p.stat().st_size, p.stat().st_mtime_ns) for p in files
-    ]
+    """Returns a checksum over names, sizes and times of the files that are there."""
+    there = ((p, p.stat()) for p in files if p.exists())
+    facts = [(p.relative_to(root).as_posix(), s.st_size, s.st_mtime_ns) for p, s in there]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
