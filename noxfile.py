@@ -16,7 +16,7 @@ PLUGINS = [
     f"plugins/slim-{name}"
     for name in ("layers", "losses", "metrics", "nets", "data", "learning", "classification")
 ]
-TEST_TOOLS = ["pytest>=8", "pytest-xdist", "scikit-learn", "scipy", "uv", "hatchling>=1.24"]
+TEST_TOOLS = ["pytest>=8", "pytest-xdist", "scikit-learn", "scipy", "mypy", "uv", "hatchling>=1.24"]
 # The oldest and the newest Python and TensorFlow, without and with oneDNN's convolutions, which
 # TensorFlow uses by default where the processor has AVX-512. Channels first exists only there.
 OLDEST, NEWEST = ("3.10", "2.16.*", "0"), ("3.13", "2.21.*", "1")

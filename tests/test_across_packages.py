@@ -1,11 +1,24 @@
 """What holds between packages: the core's scopes, and the layers that networks are written in."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import slimcore as slim
 from slimcore.errors import ConflictError
+
+TF_SLIM_NAMES = json.loads((Path(__file__).parent / "data/tf_slim_names.json").read_text())
+
+
+@pytest.mark.parametrize("name", TF_SLIM_NAMES)
+def test_a_name_at_the_top_of_tf_slim_is_in_slim(name):
+    if name.startswith("OPTIMIZER_"):
+        assert hasattr(slim.optimizers, name)
+    else:
+        assert getattr(slim, name) is not None
 
 
 def test_explain_names_the_scope_of_a_layer():

@@ -104,14 +104,6 @@ def test_a_name_of_tf_slim_is_here_with_its_parameters(module, name):
             assert same_default(found.keywords[argument], value)
 
 
-@pytest.mark.parametrize("name", sorted(API["tf_slim"]))
-def test_a_name_at_the_top_of_tf_slim_is_in_slim(name):
-    if name.startswith("OPTIMIZER_"):
-        assert hasattr(slim.optimizers, name)
-    else:
-        assert getattr(slim, name) is not None
-
-
 @pytest.mark.parametrize("name, sizes", [("conv2d", [3, 1]), ("fully_connected", [3])])
 def test_the_ops_of_outputs_have_the_names_by_which_exported_graphs_are_read(name, sizes):
     layer = getattr(slim, name)
