@@ -115,21 +115,22 @@ def batch_norm(
             # convolutions. An adjustment depends on the shape.
             inputs, first = layer.arrange(inputs, axis == 1, "convolution")
             axis = 1 if first else rank - 1
+        gamma = parameter("gamma", ONES) if scale else None
+        beta = parameter("beta", ZEROS) if center else None
+        moving_mean = averages.variable("moving_mean", ZEROS)
+        moving_variance = averages.variable("moving_variance", ONES)
         batch = _Batch(
-            inputs,
-            axis,
-            epsilon,
-            gamma=parameter("gamma", ONES) if scale else None,
-            beta=parameter("beta", ZEROS) if center else None,
-            mean=averages.variable("moving_mean", ZEROS),
-            variance=averages.variable("moving_variance", ONES),
-            averages=averages,
+            inputs, axis, epsilon, gamma, beta, moving_mean, moving_variance, averages=averages
         )
         correction = Renorm(layer, averages, renorm_clipping) if renorm else None
         plain = batch_weights is None and correction is None and adjustment is None
         moving = trainable and training is not False
         if plain and fused is not False and batch.fusible:
             itself = moving and not zero_debias_moving_mean and _is_attribute(decay)
+            if itself:
+                # Read once: another use may move them between two reads, and its move be undone.
+                batch.mean = tf.convert_to_tensor(moving_mean)
+                batch.variance = tf.convert_to_tensor(moving_variance)
             outputs, mean, variance = batch.fused(decay if itself else 0.0)
         else:
             itself = False
@@ -139,18 +140,18 @@ def batch_norm(
             mean = averages.unless_empty(batch.mean, mean)
             variance = averages.unless_empty(batch.variance, variance)
         if itself:
-            averages.move_to(batch.mean, mean)
-            averages.move_to(batch.variance, variance)
+            averages.move_by(moving_mean, batch.mean - mean)
+            averages.move_by(moving_variance, batch.variance - variance)
         elif moving:
             if zero_debias_moving_mean:
-                averages.move_from_zero("moving_mean", batch.mean, mean, decay)
+                averages.move_from_zero("moving_mean", moving_mean, mean, decay)
             else:
-                averages.move(batch.mean, mean, decay)
+                averages.move(moving_mean, mean, decay)
             if correction is None:
-                averages.move(batch.variance, variance, decay)
+                averages.move(moving_variance, variance, decay)
             else:
                 stddev = tf.sqrt(variance + epsilon)
-                correction.move(batch.variance, mean, stddev, epsilon, decay, renorm_decay)
+                correction.move(moving_variance, mean, stddev, epsilon, decay, renorm_decay)
         outputs = averages.apply(outputs, updates_collections)
         return layer.finish(outputs, activation_fn, outputs_collections)
 

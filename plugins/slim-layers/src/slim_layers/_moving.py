@@ -96,12 +96,11 @@ class MovingAverages:
 
     def move(self, average: Any, value: tf.Tensor, decay: float) -> None:
         """Moves an average towards a value: it keeps `decay` of itself."""
-        step = (average - value) * self._rate(1.0 - decay)
-        self._updates.append(average.assign_sub(step, read_value=False))
+        self.move_by(average, (average - value) * self._rate(1.0 - decay))
 
-    def move_to(self, average: Any, moved: tf.Tensor) -> None:
-        """Moves an average to what has become of it; two moves in one step add up."""
-        self._updates.append(average.assign_sub(average - moved, read_value=False))
+    def move_by(self, average: Any, step: tf.Tensor) -> None:
+        """Takes a step off an average; the steps of two uses add up."""
+        self._updates.append(average.assign_sub(step, read_value=False))
 
     def move_from_zero(self, name: str, average: Any, value: tf.Tensor, decay: float) -> None:
         """Moves an average towards a value, and takes the weight of its first value, 0, out.
