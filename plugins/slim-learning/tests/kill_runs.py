@@ -65,7 +65,7 @@ def train(logdir, saved):
         def slim_checkpoint_saved(self):
             os.write(saved, b".")
 
-    from slim_learning.run.run_record import Record
+    from slim_learning.run.run_record import RunRecord
 
     slim.learning.train(
         slim.learning.create_train_op(
@@ -77,7 +77,7 @@ def train(logdir, saved):
         save_interval_steps=3,
         keep_checkpoints=3,
         log_every_n_steps=10,
-        followers=[Saved(), Record()],
+        followers=[Saved(), RunRecord()],
     )
 
 

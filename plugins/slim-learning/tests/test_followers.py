@@ -5,7 +5,7 @@ import json
 
 import tensorflow as tf
 from slim_learning.run.progress import Progress
-from slim_learning.run.run_record import Record
+from slim_learning.run.run_record import RunRecord
 from slim_learning.run.tensorboard import TensorBoard
 from slim_learning.training_loop.loop import default_followers
 
@@ -36,7 +36,7 @@ def told(run, *scalars, followers):
 def test_each_does_its_part_when_the_hooks_are_told(tmp_path):
     stream = io.StringIO()
     run = Run("train", str(tmp_path), number_of_steps=4, config={"seed": 7})
-    told(run, (2, 0.75), (4, 0.25), followers=[Progress(stream), TensorBoard(), Record()])
+    told(run, (2, 0.75), (4, 0.25), followers=[Progress(stream), TensorBoard(), RunRecord()])
     assert "step 4/4  loss 0.2500" in stream.getvalue()
     assert scalars_in(tmp_path) == [(2, "loss", 0.75), (4, "loss", 0.25)]
     assert scalars_in(tmp_path / "eval") == [(4, "accuracy", 0.5)]
@@ -47,7 +47,7 @@ def test_each_does_its_part_when_the_hooks_are_told(tmp_path):
 
 def test_those_of_a_run_are_plugins_like_any_other_while_it_lasts():
     manager, followers = registry.current().manager, default_followers()
-    assert [type(f) for f in followers] == [Progress, TensorBoard, Record]
+    assert [type(f) for f in followers] == [Progress, TensorBoard, RunRecord]
     before = manager.get_plugins()
     with followed_by(*followers):
         assert manager.get_plugins() - before == set(followers)

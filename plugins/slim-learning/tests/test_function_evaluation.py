@@ -155,7 +155,7 @@ def test_the_loop_follows_a_training_to_its_end(tmp_path, task, monkeypatch):
             dataset=task.dataset().map(slowly),
             number_of_steps=20,
             save_interval_steps=5,
-            followers=[record.Record()],
+            followers=[record.RunRecord()],
         )
 
     def slowly(x, y):

@@ -186,7 +186,7 @@ def test_first_values_can_be_changed_before_the_first_step_alone(tmp_path, task)
 
 
 def test_the_record_tells_versions_results_and_every_start(tmp_path, task):
-    from slim_learning.run.run_record import Record, read
+    from slim_learning.run.run_record import RunRecord, read
 
     for steps in (3, 5):
         slim.learning.train(
@@ -194,7 +194,7 @@ def test_the_record_tells_versions_results_and_every_start(tmp_path, task):
             str(tmp_path),
             dataset=task.dataset(),
             number_of_steps=steps,
-            followers=[Record()],
+            followers=[RunRecord()],
             config={"network": "regression", "seed": 3},
         )
     record = read(str(tmp_path))

@@ -65,8 +65,38 @@ class Graphs:
             )
 
 
+class Hooks:
+    """Trains in a session that hooks watch over; the weight is the number of steps taken."""
+
+    def train(self, folder, steps, before_step=None):
+        with tf.Graph().as_default():
+            w = v1.get_variable("w", [], initializer=v1.zeros_initializer(), use_resource=True)
+            called = [tf.py_function(before_step, [], [])] if before_step else []
+            with tf.control_dependencies(called):
+                loss = -tf.identity(w)
+            train_op = slim.training.create_train_op(
+                loss, v1.train.GradientDescentOptimizer(1.0), check_numerics=False
+            )
+            slim.training.train(
+                train_op,
+                str(folder),
+                hooks=[
+                    v1.train.StopAtStepHook(last_step=steps),
+                    v1.train.CheckpointSaverHook(str(folder), save_steps=1),
+                ],
+                save_checkpoint_secs=None,
+                save_summaries_steps=None,
+            )
+
+
 @pytest.fixture(params=[Functions, Graphs], ids=["on functions", "in a graph"])
 def mode(request):
+    return request.param()
+
+
+# `slim.training.train` keeps no record.
+@pytest.fixture(params=[Functions, Graphs, Hooks], ids=["on functions", "in a graph", "by hooks"])
+def any_mode(request):
     return request.param()
 
 
@@ -89,13 +119,14 @@ def test_a_run_goes_on_from_the_checkpoint_that_the_state_file_names(tmp_path, m
 
 
 @pytest.mark.parametrize("part", ["index", "data-00000-of-00001"])
-def test_a_damaged_newest_checkpoint_does_not_end_a_run(tmp_path, mode, part):
-    mode.train(tmp_path, 4)
+def test_a_damaged_newest_checkpoint_does_not_end_a_run(tmp_path, any_mode, part):
+    any_mode.train(tmp_path, 4)
     path = tmp_path / f"model.ckpt-4.{part}"
     path.write_bytes(path.read_bytes()[:-60])
+    taken = []
     with pytest.warns(RuntimeWarning, match="ckpt-4 is damaged .*ckpt-3, the newest before it"):
-        mode.train(tmp_path, 6)
-    assert read(str(tmp_path))["starts"][-1]["first_step"] == 3
+        any_mode.train(tmp_path, 6, before_step=lambda: taken.append(1))
+    assert len(taken) == 3
     assert step_and_weight(tmp_path) == (6, 6)
 
 
@@ -111,32 +142,39 @@ def test_a_flipped_bit_does_not_end_a_run(tmp_path, mode):
     assert step_and_weight(tmp_path) == (6, 6)
 
 
-def test_a_run_of_damaged_checkpoints_alone_does_not_begin_anew(tmp_path, mode):
-    mode.train(tmp_path, 2)
+def test_a_run_of_damaged_checkpoints_alone_does_not_begin_anew(tmp_path, any_mode):
+    any_mode.train(tmp_path, 2)
     for index in tmp_path.glob("*.index"):
         index.write_bytes(b"")
     with pytest.raises(CheckpointError, match="no checkpoint in .* is whole"):
-        mode.train(tmp_path, 4)
+        any_mode.train(tmp_path, 4)
 
 
-def test_a_copied_checkpoint_of_another_name_is_not_gone_on_from(tmp_path, mode):
+def test_a_copied_checkpoint_of_another_name_is_not_gone_on_from(tmp_path, any_mode):
     checkpoints.save(str(tmp_path / "pretrained-9000"), {"w": np.float32(9), "global_step": 9})
-    mode.train(tmp_path, 2)
+    any_mode.train(tmp_path, 2)
     assert step_and_weight(tmp_path) == (2, 2)
 
 
-def test_a_second_training_in_a_folder_is_refused_and_told_who_holds_it(tmp_path, mode):
+def test_a_second_training_in_a_folder_is_refused_and_told_who_holds_it(tmp_path, any_mode):
     refused = []
 
     def train_again():
         with pytest.raises(RunError, match="is in use by a training: process") as error:
-            mode.train(tmp_path, 9)
+            any_mode.train(tmp_path, 9)
         refused.append(str(error.value))
 
-    mode.train(tmp_path, 1, before_step=train_again)
+    any_mode.train(tmp_path, 1, before_step=train_again)
     assert f"process {os.getpid()} on host {platform.node()}" in refused[0]
     assert not (tmp_path / NAME).exists()
-    assert (read(str(tmp_path))["status"], step_and_weight(tmp_path)) == ("completed", (1, 1))
+    assert step_and_weight(tmp_path) == (1, 1)
+
+
+def test_without_a_state_file_a_run_goes_on_from_the_highest_step(tmp_path, any_mode):
+    any_mode.train(tmp_path, 2)
+    (tmp_path / "checkpoint").unlink()
+    any_mode.train(tmp_path, 3)
+    assert step_and_weight(tmp_path) == (3, 3)
 
 
 def test_a_training_that_failed_frees_its_folder(tmp_path, mode):

@@ -16,11 +16,12 @@ from slimcore.collections import Collections, add_to_collections, in_graph, inne
 from slimcore.debugging import checked
 from slimcore.errors import InputError, ShapeError
 from slimcore.module import current_module
+from slimcore.variables import unused_name
 
 GraphKeys = tf.compat.v1.GraphKeys
 
-# In these collections of a call of a Module: the names of the state, and the values to read.
-_NAMES, _VALUES = "metric_state_names", "metric_values"
+# In this collection of a call of a Module: the values to read.
+_VALUES = "metric_values"
 
 Names = str | list[str] | tuple[str, ...] | None
 Sums = Mapping[str, tf.Tensor]
@@ -233,20 +234,6 @@ def local_variable(
         return tf.compat.v1.Variable(lambda: tf.constant(initial), name=name, **kind)
     current_module(f"variable {name!r} (scope {tf.compat.v1.get_variable_scope().name!r})")
     return tf.compat.v1.get_variable(unused_name(name), initializer=initial, **kind)
-
-
-def unused_name(name: str) -> str:
-    """Returns a name that no metric of this call of the Module has in this scope.
-
-    Two metrics of one name would share their state and count each batch twice.
-    """
-    gathered = innermost()
-    if gathered is None:
-        return name
-    full_name = f"{tf.compat.v1.get_variable_scope().name}/{name}"
-    count = gathered.get(_NAMES).count(full_name)
-    gathered.add(_NAMES, full_name)
-    return f"{name}_{count}" if count else name
 
 
 def ratio(numerator: tf.Tensor, denominator: tf.Tensor) -> tf.Tensor:

@@ -185,7 +185,7 @@ def _say(text: str) -> None:
 
 def _followers(summary_secs: float) -> list[Any]:
     from slim_learning.run.progress import Progress
-    from slim_learning.run.run_record import Record
+    from slim_learning.run.run_record import RunRecord
     from slim_learning.run.tensorboard import TensorBoard
 
-    return [Progress(), TensorBoard(summary_secs), Record()]
+    return [Progress(), TensorBoard(summary_secs), RunRecord()]

@@ -1,12 +1,15 @@
 """`train` on a train op in a graph, by a session that hooks watch over."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import tensorflow as tf
 
+import slimcore.checkpoints as checkpoints
 from slim_learning.graph.scaffold import graph_of
 from slim_learning.graph.sessions import target
+from slim_learning.run.folder import open_folder
 from slim_learning.training_loop.train_op import TrainOp
 from slimcore.errors import InputError
 
@@ -50,6 +53,8 @@ def train(
 
     Raises:
         InputError: There is no folder to save in, or the train op is of no graph.
+        RunError: The folder cannot be written, or another process trains in it.
+        CheckpointError: There are checkpoints in the folder, and all of them are damaged.
     """
     if isinstance(train_op, TrainOp):
         raise InputError(
@@ -66,6 +71,7 @@ def train(
                 raise InputError(f"logdir is None; give a folder, or {name}=None")
     loss = None
     with (
+        _folder(logdir) if logdir is not None and is_chief else contextlib.nullcontext(),
         graph.as_default(),
         v1.train.MonitoredTrainingSession(
             master=target(master),
@@ -83,3 +89,14 @@ def train(
         while not session.should_stop():
             loss = session.run(train_op, run_metadata=run_metadata)
     return loss
+
+
+@contextlib.contextmanager
+def _folder(logdir: str) -> Iterator[None]:
+    """Holds the folder, where the state file names the newest checkpoint that is whole."""
+    with open_folder(logdir):
+        newest = checkpoints.newest(logdir)
+        if newest is not None and newest != tf.train.latest_checkpoint(logdir):
+            paths = checkpoints.listed(logdir)
+            v1.train.update_checkpoint_state(logdir, newest, paths[: paths.index(newest) + 1])
+        yield

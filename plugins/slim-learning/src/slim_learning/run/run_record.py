@@ -91,9 +91,6 @@ class RunRecord:
         write(self._run.logdir, self._record)
 
 
-Record = RunRecord
-
-
 def read(logdir: str) -> dict[str, Any]:
     """Returns the record of the run in a folder.
 

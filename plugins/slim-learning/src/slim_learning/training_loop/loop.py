@@ -17,7 +17,7 @@ from slim_learning.training_loop.schedule import Schedule, Throughput
 from slim_learning.training_loop.step_errors import NotFiniteError, raise_explained
 from slim_learning.training_loop.train_op import TrainOp
 from slimcore.errors import CheckpointError, DataError, InputError
-from slimcore.events import Run, followed_by, tell
+from slimcore.events import Run, following, tell
 
 # A slow network logs more often than every so many steps, so that one sees it move.
 SECONDS_A_LOG = 5.0
@@ -115,18 +115,19 @@ def train(
         recovery = Recovery(train_op, position, kept, run, on_disk_full == "go_on")
         recovery.saved = step_of(path) if path else None
         kept.best_step = evaluations.best_step
-        loop = _Loop(train_op, position, kept, schedule, evaluations, recovery, run)
-        with followed_by(*(default_followers() if followers is None else followers)):
-            return loop.go()
+        followers = default_followers() if followers is None else followers
+        with following(run, followers) as results:
+            _Loop(train_op, position, kept, schedule, evaluations, recovery, run, results).go()
+        return results.get("loss")
 
 
 def default_followers() -> list[Any]:
     """Returns what follows a run unless told otherwise."""
     from slim_learning.run.progress import Progress
-    from slim_learning.run.run_record import Record
+    from slim_learning.run.run_record import RunRecord
     from slim_learning.run.tensorboard import TensorBoard
 
-    return [Progress(), TensorBoard(), Record()]
+    return [Progress(), TensorBoard(), RunRecord()]
 
 
 class _Loop:
@@ -141,6 +142,7 @@ class _Loop:
         evaluations: Evaluations,
         recovery: Recovery,
         run: Run,
+        results: dict[str, float],
     ) -> None:
         self._train_op = train_op
         self._position = position
@@ -151,20 +153,13 @@ class _Loop:
         self._run = run
         self._step = run.first_step
         self._throughput = Throughput(lambda: int(train_op.examples.numpy()), run.first_step)
-        self._results: dict[str, float] = {}
+        self._results = results
 
-    def go(self) -> float | None:
-        """Runs to the end, a signal or an error, and tells the followers which it was."""
-        status = "failed"
-        tell("slim_run_started", run=self._run)
-        try:
-            with StopSignals() as signals:
-                self._take_steps(signals)
-                status = "interrupted" if signals.received else "completed"
-        finally:
-            tell("slim_run_ended", run=self._run, status=status, results=dict(self._results))
+    def go(self) -> None:
+        """Runs to the end, a signal or an error, and keeps the newest figures in the results."""
+        with StopSignals() as signals:
+            self._take_steps(signals)
         signals.leave()
-        return self._results.get("loss")
 
     def _take_steps(self, signals: StopSignals) -> None:
         if self._train_op.non_finite == "roll_back" and self._recovery.saved is None:
@@ -233,7 +228,7 @@ class _Loop:
 
     def _log(self) -> None:
         """Reads the loss back and tells it."""
-        self._results = {"loss": float(self._train_op.loss.numpy())}
+        self._results["loss"] = float(self._train_op.loss.numpy())
         self._recovery.check_loss(self._step)
         rate = self._train_op.learning_rate()
         if rate is not None:
