@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from slimcore.errors import ArgScopeError, ArgumentTypeError, nearest
+from slimcore.errors import ArgScopeError, ArgumentTypeError, close
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -246,8 +246,7 @@ def _check_arguments(op: Any, arguments: Mapping[str, Any]) -> None:
     for argument in arguments:
         if op._scopable is not None and argument not in op._scopable:
             raise ArgScopeError(
-                f"{op.__name__} has no argument {argument!r}. "
-                f"Close: {nearest(argument, op._scopable)}"
+                f"{op.__name__} has no argument {argument!r}{close(argument, op._scopable)}"
             )
 
 
@@ -260,8 +259,8 @@ def _unknown_argument(op: Any, given: Mapping[str, Any]) -> ArgumentTypeError:
         scope = "/".join(filter(None, [around, getattr(scope, "name", scope)]))
     place = f" (scope {scope})" if scope else ""
     return ArgumentTypeError(
-        f"{op.__name__}{place} has no argument {name!r}, given as {_short(value)}. "
-        f"Close: {nearest(name, op._scopable)}"
+        f"{op.__name__}{place} has no argument {name!r}, given as {_short(value)}"
+        f"{close(name, op._scopable)}"
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from slimcore.errors import ComponentLoadError, nearest
+from slimcore.errors import ComponentLoadError, close
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class Component:
         for attribute in filter(None, attributes.split(".")):
             if not hasattr(value, attribute):
                 raise ComponentLoadError(
-                    f"{self.kind} {self} does not exist: {module_name} has no {attribute!r}. "
-                    f"Close: {nearest(attribute, dir(value))}. Report it to the authors of "
+                    f"{self.kind} {self} does not exist: {module_name} has no {attribute!r}"
+                    f"{close(attribute, dir(value))}. Report it to the authors of "
                     f"{self.distribution}"
                 )
             value = getattr(value, attribute)

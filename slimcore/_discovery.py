@@ -14,7 +14,7 @@ import pluggy
 
 import slimcore.hooks as hooks
 from slimcore._preferences import Preferences, normalized
-from slimcore.errors import nearest
+from slimcore.errors import close
 
 GROUP = "slimcore"
 
@@ -182,7 +182,7 @@ def _check_spelling(manager: pluggy.PluginManager, plugin: Any, ask: str) -> Non
         and not any(i.optionalhook for i in caller.get_hookimpls() if i.plugin is plugin)
     ]
     if unknown:
-        guesses = "; ".join(f"{name}, close: {nearest(name, known)}" for name in unknown)
+        guesses = ". ".join(f"{name}{close(name, known)}" for name in unknown)
         raise _UnfitError(f"it implements a hook that does not exist: {guesses}", ask)
 
 

@@ -4,7 +4,7 @@ import types
 from typing import Any
 
 import slimcore.registry as registry
-from slimcore.errors import UnknownComponentError, nearest
+from slimcore.errors import UnknownComponentError, close
 
 # The namespace in which each kind of component appears; other kinds are looked up by name only.
 KINDS_IN = {
@@ -87,7 +87,7 @@ class Namespace(types.ModuleType):
         if package and package not in found.distributions:
             found.find("namespace", self._path)
         raise UnknownComponentError(
-            f"{self.__name__} has no {name!r}. Close: {nearest(name, dir(self))}. "
+            f"{self.__name__} has no {name!r}{close(name, dir(self))}. "
             f"Looked in {found.looked_in()}. All of them: slim list"
         )
 

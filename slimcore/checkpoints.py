@@ -31,7 +31,7 @@ from slimcore._checkpoint_files import (
     restore_newest,
     step_of,
 )
-from slimcore.errors import CheckpointError, first_line, nearest
+from slimcore.errors import CheckpointError, close, first_line, nearest
 from slimcore.scopes import prefixes, within
 
 __all__ = [
@@ -305,8 +305,9 @@ def selected(
             raise CheckpointError(f"{argument} takes a list of scopes: [{scopes!r}]")
         for scope in scopes or ():
             if not any(within(name, scope) for name in names):
-                close = nearest(scope, prefixes(names))
-                raise CheckpointError(f"no variable is in the scope {scope!r}. Close: {close}")
+                raise CheckpointError(
+                    f"no variable is in the scope {scope!r}{close(scope, prefixes(names))}"
+                )
     return [
         name
         for name in names
@@ -347,8 +348,7 @@ def _close(name: str, ends: Mapping[str, list[str]]) -> str:
         end = end.partition("/")[2]
     if len(ends[end]) <= 3:
         return ", ".join(ends[end])
-    close = nearest(name, ends[end])
-    return "" if close == "nothing" else close
+    return ", ".join(nearest(name, ends[end]))
 
 
 def _hint(close: str) -> str:

@@ -7,7 +7,7 @@ import click
 import slimcore
 import slimcore.registry as registry
 from slimcore._quiet import quieten_tensorflow
-from slimcore.errors import SlimError, nearest
+from slimcore.errors import SlimError, close
 from slimcore.text import shown
 
 
@@ -20,10 +20,12 @@ class _Program(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         found = registry.current()
         if not found.offers("command", cmd_name):
-            close = nearest(cmd_name, found.names("command"))
             package = registry.first_party().get("command", {}).get(cmd_name)
-            where = f"it comes with {package}: pip install {package}" if package else ""
-            ctx.fail(f"No command {cmd_name!r}: {where or f'close: {close}'}")
+            if package:
+                where = f": it comes with {package}: pip install {package}"
+            else:
+                where = f"{close(cmd_name, found.names('command'))}. All of them: slim --help"
+            ctx.fail(f"No command {cmd_name!r}{where}")
         command: click.Command = found.load("command", cmd_name)
         return command
 

@@ -84,8 +84,8 @@ class RunError(SlimError):
     """A run that cannot start or go on."""
 
 
-def nearest(name: str, names: Iterable[str], count: int = 3) -> str:
-    """Returns up to `count` of `names` that look like `name`, as a phrase, or "nothing".
+def nearest(name: str, names: Iterable[str], count: int = 3) -> list[str]:
+    """Returns up to `count` of `names` that look like `name`.
 
     Those that begin with the same word come first: for `save_every_n_steps`, what is wanted is
     rather `save_interval_steps` than `log_every_n_steps`.
@@ -93,7 +93,19 @@ def nearest(name: str, names: Iterable[str], count: int = 3) -> str:
     found = difflib.get_close_matches(name, dict.fromkeys(names), 2 * count, 0.6)
     first = name.partition("_")[0]
     found.sort(key=lambda other: other.partition("_")[0] != first)
-    return ", ".join(found[:count]) or "nothing"
+    return found[:count]
+
+
+def close(name: object, names: Iterable[str], count: int = 3) -> str:
+    """Returns what an error about an unknown name ends with: ". Close: a, b", or nothing.
+
+    Args:
+        name: The unknown name.
+        names: Those that there are.
+        count: How many to name at most.
+    """
+    found = nearest(str(name), names, count)
+    return f". Close: {', '.join(found)}" if found else ""
 
 
 # What TensorFlow puts around the reason: where an op was made, and which op it is.

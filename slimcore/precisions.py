@@ -12,7 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from slimcore.errors import InputError, nearest
+from slimcore.errors import InputError, close
 
 _COMPUTE = {
     "float32": tf.float32,
@@ -33,7 +33,7 @@ def check(name: str) -> str:
     """
     if name not in _COMPUTE:
         raise InputError(
-            f"no precision is named {name!r}. Close: {nearest(str(name), _COMPUTE)}. "
+            f"no precision is named {name!r}{close(name, _COMPUTE)}. "
             f"All of them: {', '.join(_COMPUTE)}"
         )
     return name

@@ -19,7 +19,7 @@ from slimcore.errors import (
     ConflictError,
     PreferenceError,
     UnknownComponentError,
-    nearest,
+    close,
 )
 
 _RUN_TIME = "run-time"
@@ -32,7 +32,7 @@ def check_kind(kind: str) -> None:
     """Raises UnknownComponentError unless `kind` is a kind of component."""
     if kind not in HOOK_OF_KIND:
         raise UnknownComponentError(
-            f"no kind of component is named {kind!r}. Close: {nearest(kind, HOOK_OF_KIND)}. "
+            f"no kind of component is named {kind!r}{close(kind, HOOK_OF_KIND)}. "
             f"All of them: {', '.join(HOOK_OF_KIND)}"
         )
 
@@ -148,7 +148,7 @@ class Registry:
         if distribution and prefs.normalized(distribution) not in self.distributions:
             raise UnknownComponentError(
                 f"no installed plugin is named {distribution!r}, asked for in "
-                f"{distribution}:{name}. Close: {nearest(distribution, self.distributions)}. "
+                f"{distribution}:{name}{close(distribution, self.distributions)}. "
                 f"Looked in {self.looked_in()}"
             )
         package = first_party().get(kind, {}).get(name)
@@ -160,7 +160,7 @@ class Registry:
             )
         where = f" in {distribution}" if distribution else ""
         raise UnknownComponentError(
-            f"no {kind} is named {name!r}{where}. Close: {nearest(name, self.names(kind))}. "
+            f"no {kind} is named {name!r}{where}{close(name, self.names(kind))}. "
             f"Looked in {self.looked_in()}. All of them: slim list {kind}"
         )
 

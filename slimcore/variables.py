@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from slimcore._arg_scope import add_arg_scope
 from slimcore.collections import in_graph, innermost
-from slimcore.errors import InputError, ScopeError, ShapeError, nearest
+from slimcore.errors import InputError, ScopeError, ShapeError, close
 from slimcore.module import current_module
 
 GraphKeys = tf.compat.v1.GraphKeys
@@ -299,7 +299,7 @@ def get_unique_variable(var_op_name: str) -> tf.Variable:
             f"{', …' if candidates[3:] else ''}; give one in full"
         )
     known = [name for name, _ in _named(None, GraphKeys.GLOBAL_VARIABLES)]
-    raise InputError(f"no variable is named {var_op_name!r}. Close: {nearest(var_op_name, known)}")
+    raise InputError(f"no variable is named {var_op_name!r}{close(var_op_name, known)}")
 
 
 def get_variable_full_name(var: tf.Variable) -> str:

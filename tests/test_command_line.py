@@ -76,7 +76,7 @@ def test_info_of_a_name_that_is_nearly_right_gives_the_nearest():
 
 def test_an_unknown_command_or_kind_is_one_line_and_status_2():
     for arguments, message in [
-        (["lst"], "slim: No command 'lst': close: list"),
+        (["lst"], "slim: No command 'lst'. Close: list"),
         (["list", "lairs"], "slim: no kind of component is named 'lairs'"),
         (["list", "--frob"], "slim: No such option"),
     ]:

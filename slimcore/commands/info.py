@@ -9,7 +9,7 @@ import click
 import slimcore.registry as registry
 from slimcore._discovery import HOOK_OF_KIND
 from slimcore.commands import _tables
-from slimcore.errors import SlimError, UnknownComponentError, first_line, nearest
+from slimcore.errors import SlimError, UnknownComponentError, close, first_line
 from slimcore.hooks import Table
 from slimcore.registry import Component
 
@@ -44,7 +44,7 @@ def _named(name: str, kind: str | None) -> list[Component]:
             found.find(k, name)  # raises, and says which package has it
     everything = {c.name for c in found.components()}
     raise UnknownComponentError(
-        f"no component is named {name!r}. Close: {nearest(name, everything)}. "
+        f"no component is named {name!r}{close(name, everything)}. "
         f"Looked in {found.looked_in()}. All of them: slim list"
     )
 

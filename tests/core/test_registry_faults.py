@@ -86,8 +86,8 @@ def test_misspelled_hooks_are_all_named_with_the_nearest(install, good):
         """,
     )
     reason = only_set_aside().reason
-    assert "slim_layerz, close: slim_layers" in reason
-    assert "slim_los, close: slim_losses" in reason
+    assert "slim_layerz. Close: slim_layers" in reason
+    assert "slim_los. Close: slim_losses" in reason
 
 
 def test_a_hook_with_an_unknown_argument_is_set_aside(install, good):

@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 import slimcore as slim
+from slimcore.errors import InputError
 
 v1 = tf.compat.v1
 
@@ -423,6 +424,58 @@ def test_an_unknown_argument_is_a_type_error_that_names_layer_scope_and_argument
     message = rf"{named} \(scope a/b\) has no argument 'colour', given as 'red'"
     with tf.Graph().as_default(), v1.variable_scope("a"), pytest.raises(TypeError, match=message):
         c(tf.constant(inputs_of(c)), colour="red", scope="b")
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_images_as_bytes_are_refused_with_the_remedy(name):
+    c = SHARED[name]
+    remedy = r"\(scope s\) got inputs of uint8; .* tf.image.convert_image_dtype"
+    with pytest.raises(InputError, match=remedy):
+        slim.Module(c)(np.zeros(c.inputs, np.uint8), scope="s")
+    with tf.Graph().as_default(), pytest.raises(InputError, match=remedy):
+        c(tf.zeros(c.inputs, tf.uint8), scope="s")
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda x: slim.avg_pool2d(x, 2),
+        lambda x: slim.pool(x, 2, "AVG"),
+        lambda x: slim.unit_norm(x, 3),
+        slim.dropout,
+    ],
+)
+def test_layers_without_variables_refuse_bytes_where_they_compute_with_them(layer):
+    with pytest.raises(InputError, match="got inputs of uint8; it takes floating-point numbers"):
+        layer(tf.zeros(MAPS, tf.uint8))
+
+
+@pytest.mark.parametrize(("value", "dtype"), [(1, "int32"), (True, "bool"), ("a", "string")])
+def test_what_is_not_a_number_to_compute_with_is_named(value, dtype):
+    with pytest.raises(InputError, match=f"got inputs of {dtype}; .* else tf.cast"):
+        slim.Module(slim.fully_connected)(tf.constant([[value]]), 2)
+
+
+@pytest.mark.parametrize("name", ACTIVATED)
+@pytest.mark.parametrize("given", ["relu", 1, [tf.nn.relu]])
+def test_an_activation_that_is_not_a_function_is_named(name, given):
+    c = SHARED[name]
+    with pytest.raises(InputError, match=r"\(scope s\) got .* as activation_fn; it takes a funct"):
+        slim.Module(c)(inputs_of(c), activation_fn=given, scope="s")
+
+
+@pytest.mark.parametrize("name", REGULARIZED)
+@pytest.mark.parametrize("given", ["l2", 1e-4])
+def test_a_regularizer_that_is_not_a_function_is_named(name, given):
+    c = REGULARIZED[name]
+    with pytest.raises(InputError, match=r"as the regularizer of \w*weights; .*l2_regularizer\("):
+        slim.Module(c)(inputs_of(c), weights_regularizer=given)
+
+
+@pytest.mark.parametrize("given", ["zeros", 5, 0.1])
+def test_an_initializer_that_is_not_a_function_is_named(given):
+    with pytest.raises(InputError, match=r"got .* as the initializer of weights; it takes a funct"):
+        slim.Module(slim.conv2d)(np.zeros(MAPS, "f"), 2, 3, weights_initializer=given)
 
 
 @pytest.mark.parametrize("name", SHARED)

@@ -11,7 +11,7 @@ from slim_data._item_handlers import Features
 from slim_data.dataset import Dataset
 from slim_data.preprocessing import Preprocessing
 from slim_data.tfexample_decoder import TFExampleDecoder
-from slimcore.errors import InputError, nearest
+from slimcore.errors import InputError, close
 
 Preprocess = Callable[..., tf.Tensor]
 
@@ -131,7 +131,7 @@ def _chosen(available: Sequence[str], wanted: Sequence[str] | None) -> list[str]
     for item in wanted:
         if item not in available:
             raise InputError(
-                f"the dataset has no item {item!r}. Close: {nearest(item, available)}. "
+                f"the dataset has no item {item!r}{close(item, available)}. "
                 f"It has {', '.join(available)}"
             )
     return list(wanted)

@@ -15,7 +15,7 @@ from slim_data._images import Image
 from slim_data._item_handlers import Tensor
 from slim_data.dataset import Dataset
 from slim_data.tfexample_decoder import TFExampleDecoder
-from slimcore.errors import DataError, InputError, nearest
+from slimcore.errors import DataError, InputError, close
 from slimcore.text import shown
 
 LABELS_FILE = "labels.txt"
@@ -76,7 +76,7 @@ def check_split(dataset: str, name: str, splits: Mapping[str, Any]) -> None:
     """Raises InputError unless a dataset has a split of this name."""
     if name not in splits:
         raise InputError(
-            f"dataset {dataset} has no split {name!r}. Close: {nearest(name, splits)}. "
+            f"dataset {dataset} has no split {name!r}{close(name, splits)}. "
             f"It has {', '.join(splits)}"
         )
 

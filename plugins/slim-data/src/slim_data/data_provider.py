@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from slimcore.errors import InputError, nearest
+from slimcore.errors import InputError, close
 
 
 class DataProvider:
@@ -29,7 +29,7 @@ class DataProvider:
         for item in items:
             if item not in known:
                 raise InputError(
-                    f"the provider has no item {item!r}. Close: {nearest(item, known)}. "
+                    f"the provider has no item {item!r}{close(item, known)}. "
                     f"It has {', '.join(known)}"
                 )
         return [known[item] for item in items]

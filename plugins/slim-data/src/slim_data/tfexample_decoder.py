@@ -22,7 +22,7 @@ from slim_data._item_handlers import (
     Tensor,
 )
 from slim_data.data_decoder import DataDecoder
-from slimcore.errors import InputError, nearest
+from slimcore.errors import InputError, close
 
 __all__ = [
     "BackupHandler",
@@ -188,8 +188,7 @@ def _intact(serialized: tf.Tensor, field: str) -> tf.Tensor:
 def _handler(handlers: Mapping[str, ItemHandler], item: str) -> ItemHandler:
     if item not in handlers:
         raise InputError(
-            f"no item is named {item!r}. Close: {nearest(item, handlers)}. "
-            f"There are: {', '.join(handlers)}"
+            f"no item is named {item!r}{close(item, handlers)}. There are: {', '.join(handlers)}"
         )
     return handlers[item]
 
@@ -208,7 +207,7 @@ def _features_of(handler: ItemHandler, item: str, features: Features) -> Feature
     for key in handler.keys:
         if key not in features:
             raise InputError(
-                f"the handler of item {item!r} needs the feature {key!r}, which is not parsed. "
-                f"Close: {nearest(key, features)}. Add it to keys_to_features"
+                f"the handler of item {item!r} needs the feature {key!r}, which is not parsed"
+                f"{close(key, features)}. Add it to keys_to_features"
             )
     return {key: features[key] for key in handler.keys}

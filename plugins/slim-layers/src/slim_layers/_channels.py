@@ -62,6 +62,7 @@ def unit_norm(inputs: tf.Tensor, dim: int, epsilon: float = 1e-7, scope: Any = N
         ShapeError: The rank is unknown, or `dim` is no such axis.
     """
     with Layer("unit_norm", "UnitNorm", inputs, scope) as layer:
+        layer.check_floating()
         rank = layer.inputs.shape.rank
         if rank is None or not 0 < dim < rank:
             layer.fail(f"got dim={dim}; it takes an axis above 0 and below the rank")

@@ -9,7 +9,7 @@ import tensorflow as tf
 from slim_layers import _layouts as layouts
 from slim_layers import utils
 from slim_layers.initializers import xavier_initializer
-from slimcore.errors import InputError, ShapeError, SlimError
+from slimcore.errors import InputError, ShapeError, SlimError, first_line
 from slimcore.module import current_module
 from slimcore.precisions import computing, variable_dtype
 from slimcore.variables import model_variable
@@ -70,10 +70,10 @@ class Layer:
         self._entering.__exit__(kind, error, traceback)
         # What TensorFlow says of an op does not tell which layer it belongs to.
         own = isinstance(error, ValueError | tf.errors.InvalidArgumentError)
-        if own and not isinstance(error, SlimError) and not self._finishing:
+        if error and own and not isinstance(error, SlimError) and not self._finishing:
             raise ShapeError(
-                f"{self} cannot take inputs of shape {self.inputs.shape}: "
-                f"{' '.join(str(error).split())}"
+                f"{self} cannot take inputs of shape {self.inputs.shape} and type "
+                f"{self.inputs.dtype.name}: {first_line(error)}"
             ) from error
 
     def __str__(self) -> str:
@@ -86,6 +86,20 @@ class Layer:
     def refuse(self, what: str) -> NoReturn:
         """Raises an InputError that names this layer and its scope."""
         raise InputError(f"{self} {what}")
+
+    def check_floating(self, dtype: tf.DType | None = None) -> None:
+        """Raises an InputError unless the inputs, or what is made for them, are floating-point."""
+        dtype = dtype or self.inputs.dtype
+        if not (dtype.is_floating or dtype.is_complex):
+            self.refuse(
+                f"got inputs of {dtype.name}; it takes floating-point numbers: for images, "
+                "tf.image.convert_image_dtype(images, tf.float32), and else tf.cast"
+            )
+
+    def check_function(self, what: str, value: Any, example: str) -> None:
+        """Raises an InputError unless `value` is None or a function."""
+        if value is not None and not callable(value):
+            self.refuse(f"got {value!r} as {what}; it takes a function, such as {example}, or None")
 
     def check_choice(self, argument: str, value: Any, choices: Sequence[Any]) -> None:
         """Raises an InputError unless `value` is one of `choices`."""
@@ -175,13 +189,18 @@ class Layer:
             **options: As `slim.model_variable` takes them.
         """
         current_module(self)
+        dtype = options.pop("dtype", None) or variable_dtype(self.inputs)
+        self.check_floating(dtype)
+        self.check_function(f"the regularizer of {name}", regularizer, "slim.l2_regularizer(1e-4)")
+        if isinstance(initializer, str | int | float):
+            self.check_function(f"the initializer of {name}", initializer, "tf.zeros_initializer()")
         collections = utils.get_variable_collections(self._collections, name)
         if collections is None and key is not None:
             collections = utils.get_variable_collections(self._collections, key)
         return model_variable(
             name,
             shape=shape,
-            dtype=options.pop("dtype", None) or variable_dtype(self.inputs),
+            dtype=dtype,
             initializer=initializer,
             regularizer=regularizer,
             trainable=options.pop("trainable", self._trainable),
@@ -212,6 +231,7 @@ class Layer:
             regularizer: Regularizer for the biases.
             first: Whether the channels of the outputs are on axis 1; else they are last.
         """
+        self.check_function("normalizer_fn", normalizer_fn, "slim.batch_norm")
         if normalizer_fn is not None:
             self._finishing = True
             moved, rank = self._moved, outputs.shape.rank
@@ -237,6 +257,7 @@ class Layer:
     ) -> Any:
         """Returns the outputs, activated and gathered under the name of the scope."""
         self._finishing = True
+        self.check_function("activation_fn", activation_fn, "tf.nn.relu")
         if activation_fn is not None:
             if not layouts.is_elementwise(activation_fn):
                 outputs = self.restore(outputs)

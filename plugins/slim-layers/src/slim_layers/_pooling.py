@@ -156,6 +156,8 @@ def pool(
         )
         window = geometry.checked(layer, 1, 2, 3)
         kind = pooling_type.upper()
+        if kind == "AVG":
+            layer.check_floating()
         x, first = layer.arrange(layer.inputs, window.first, kind, dilated=window.dilated)
         outputs = tf.nn.pool(
             x,
@@ -174,6 +176,8 @@ def _pool(
 ) -> tf.Tensor:
     with layer:
         window = geometry.checked(layer, dims)
+        if kind == "AVG":
+            layer.check_floating()
         x, first = layer.arrange(layer.inputs, window.first, kind)
         form = (CHANNELS_FIRST if first else CHANNELS_LAST)[dims]
         outputs = _OPS[kind, dims](x, window.size, window.strides, window.padding, form)

@@ -47,6 +47,8 @@ def dropout(
         inputs = layer.inputs
         if not tf.is_tensor(keep_prob) and not 0.0 < keep_prob <= 1.0:
             layer.refuse(f"got keep_prob={keep_prob}; it takes a number above 0 and up to 1")
+        if is_training is not False:
+            layer.check_floating()
         outputs = smart_cond(
             is_training,
             lambda: _dropped(inputs, 1.0 - keep_prob, noise_shape, seed),

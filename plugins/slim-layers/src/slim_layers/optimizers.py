@@ -8,7 +8,7 @@ import tensorflow as tf
 from slim_layers._clipping import adaptive_clipping_fn
 from slim_layers.summaries import write_histogram, write_scalar
 from slimcore.collections import in_graph
-from slimcore.errors import InputError, nearest
+from slimcore.errors import InputError, close
 from slimcore.global_step import assert_or_get_global_step
 from slimcore.variables import variable, variable_name
 
@@ -131,8 +131,8 @@ def _checked_summaries(summaries: Sequence[str] | None) -> Sequence[str]:
     for summary in summaries:
         if summary not in OPTIMIZER_SUMMARIES:
             raise InputError(
-                f"optimize_loss has no summary {summary!r}. Close: "
-                f"{nearest(summary, OPTIMIZER_SUMMARIES)}. All of them: "
+                f"optimize_loss has no summary {summary!r}"
+                f"{close(summary, OPTIMIZER_SUMMARIES)}. All of them: "
                 f"{', '.join(OPTIMIZER_SUMMARIES)}"
             )
     return summaries
@@ -166,7 +166,7 @@ def _optimizer(given: Any, rate: Any) -> Any:
     if isinstance(given, str):
         if given not in OPTIMIZER_CLS_NAMES:
             raise InputError(
-                f"no optimizer is named {given!r}. Close: {nearest(given, OPTIMIZER_CLS_NAMES)}. "
+                f"no optimizer is named {given!r}{close(given, OPTIMIZER_CLS_NAMES)}. "
                 f"All of them: {', '.join(OPTIMIZER_CLS_NAMES)}"
             )
         if rate is None:
@@ -203,8 +203,8 @@ def _multiplied(
     for name in by_name:
         if name not in known:
             raise InputError(
-                f"gradient_multipliers names {name!r}, which is not trained here. Close: "
-                f"{nearest(name, known)}"
+                f"gradient_multipliers names {name!r}, which is not trained here"
+                f"{close(name, known)}"
             )
 
     def scaled(gradient: Any, factor: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import tensorflow as tf
 
-from slimcore.errors import ArgumentTypeError, InputError, nearest
+from slimcore.errors import ArgumentTypeError, InputError, close
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,9 +36,7 @@ def names_checked(verb: Callable[P, R]) -> Callable[P, R]:
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
         for name in kwargs:
             if name not in known:
-                close = nearest(name, known)
-                hint = "" if close == "nothing" else f". Close: {close}"
-                raise ArgumentTypeError(f"{verb.__name__}() takes no {name!r}{hint}")
+                raise ArgumentTypeError(f"{verb.__name__}() takes no {name!r}{close(name, known)}")
         return verb(*args, **kwargs)
 
     return checked

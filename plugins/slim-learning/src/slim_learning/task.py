@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 import slimcore.registry as registry
-from slimcore.errors import DataError, InputError, nearest
+from slimcore.errors import DataError, InputError, close
 from slimcore.text import shown
 
 Batch = Mapping[str, Any]
@@ -176,11 +176,9 @@ def create(name: str, dataset: Any, options: Mapping[str, Any]) -> Task:
     given = {}
     for option, value in options.items():
         if option not in known:
-            close = nearest(option, known)
             raise InputError(
-                f"task {name} has no option {option!r}."
-                + (f" Close: {close}." if close != "nothing" else "")
-                + f" It has {', '.join(known) or 'none'}"
+                f"task {name} has no option {option!r}{close(option, known)}. "
+                f"It has {', '.join(known) or 'none'}"
             )
         given[option] = _as_type_of(known[option], value, option)
     return kind.for_dataset(dataset, **given)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from slimcore.errors import InputError, nearest
+from slimcore.errors import InputError, close
 
 
 def compute_clustering_score(
@@ -26,8 +26,8 @@ def compute_clustering_score(
     """
     if margin_type not in _SCORES:
         raise InputError(
-            f"compute_clustering_score has no margin_type {margin_type!r}. "
-            f"Close: {nearest(str(margin_type), _SCORES)}. All of them: {', '.join(_SCORES)}"
+            f"compute_clustering_score has no margin_type {margin_type!r}"
+            f"{close(margin_type, _SCORES)}. All of them: {', '.join(_SCORES)}"
         )
     labels, predictions = tf.convert_to_tensor(labels), tf.convert_to_tensor(predictions)
     known = tf.one_hot(_numbered(labels), _count(labels), dtype=tf.float64)

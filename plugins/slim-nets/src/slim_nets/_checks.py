@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from slimcore.errors import InputError, ShapeError, nearest
+from slimcore.errors import InputError, ShapeError, close
 
 
 def check_classes(net: str, num_classes: int | None) -> None:
@@ -53,7 +53,7 @@ def check_endpoint(net: str, final_endpoint: str, known: Iterable[str]) -> None:
     known = list(known)
     if final_endpoint not in known:
         raise InputError(
-            f"{net} has no end point {final_endpoint!r}. Close: {nearest(final_endpoint, known)}. "
+            f"{net} has no end point {final_endpoint!r}{close(final_endpoint, known)}. "
             f"Valid: {', '.join(known)}"
         )
 

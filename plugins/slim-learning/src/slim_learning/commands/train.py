@@ -126,18 +126,17 @@ def _best(task: "Task", options: "LoopOptions") -> dict[str, Any]:
         InputError: The task has no such result.
     """
     from slim_learning.task import AVERAGED
-    from slimcore.errors import InputError, nearest
+    from slimcore.errors import InputError, close
 
     metric = options.keep_best or (next(iter(task.best)) if options.early_stopping else None)
     if metric is None:
         return {"early_stopping": options.early_stopping}
     known = {name: direction for n, direction in task.best.items() for name in (n, AVERAGED + n)}
     if metric not in known:
-        close = nearest(metric, known)
         raise InputError(
-            f"--keep-best names {metric!r}, which is not a result of this task."
-            + (f" Close: {close}." if close != "nothing" else "")
-            + f" It has {', '.join(task.best)}, and with averaged/ before them those of the "
+            f"--keep-best names {metric!r}, which is not a result of this task"
+            f"{close(metric, known)}. It has {', '.join(task.best)}, and with averaged/ before "
+            "them those of the "
             "averaged weights"
         )
     best_of = known[metric]

@@ -14,7 +14,7 @@ from slim_learning.optim.gradients import (
 )
 from slim_learning.optim.variable_filter import chosen
 from slim_learning.training_loop.step_errors import NOT_FINITE
-from slimcore.errors import ArgumentTypeError, InputError, nearest
+from slimcore.errors import ArgumentTypeError, InputError, close
 from slimcore.global_step import assert_global_step, get_or_create_global_step
 from slimcore.variables import variable_name
 
@@ -240,8 +240,8 @@ def _variables(given: Sequence[Any] | None) -> list[Any]:
         if not isinstance(variable, str) and id(variable) not in ids:
             name = variable_name(variable)
             raise InputError(
-                f"variables_to_train has {name!r}, which is no trainable variable of this graph. "
-                f"Close: {nearest(name, trainable)}"
+                f"variables_to_train has {name!r}, which is no trainable variable of this graph"
+                f"{close(name, trainable)}"
             )
     return list(chosen(trainable, given).values())
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from slim_learning.optim.variable_filter import close_to, within
-from slimcore.errors import InputError
+from slimcore.errors import InputError, close
+from slimcore.scopes import prefixes, within
 from slimcore.variables import variable_name
 
 Gradient = Any  # a tensor, `tf.IndexedSlices`, or None
@@ -69,8 +69,8 @@ def multiply_gradients(
         found = [gradient for name, gradient in gradients.items() if within(name, key)]
         if not found:
             raise InputError(
-                f"gradient_multipliers names {key!r}, which is not trained here. "
-                f"Close: {close_to(key, gradients)}"
+                f"gradient_multipliers names {key!r}, which is not trained here"
+                f"{close(key, prefixes(gradients))}"
             )
         if all(gradient is None for gradient in found):
             raise InputError(

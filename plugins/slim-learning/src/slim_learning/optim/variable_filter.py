@@ -1,21 +1,10 @@
 """Variables found by name or by the scope they are in."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from slimcore.errors import InputError, nearest
-
-
-def within(name: str, scope: str) -> bool:
-    """Returns whether a variable has this name or is in the scope of this name."""
-    scope = scope.rstrip("/")
-    return name == scope or name.startswith(scope + "/")
-
-
-def close_to(scope: str, names: Iterable[str]) -> str:
-    """Returns the scopes and names, of those that variables have, nearest to one, as a phrase."""
-    known = {"/".join(n.split("/")[:d]) for n in names for d in range(1, n.count("/") + 2)}
-    return nearest(scope, known)
+from slimcore.errors import InputError, close
+from slimcore.scopes import prefixes, within
 
 
 def chosen(trainable: Mapping[str, Any], wanted: Sequence[Any] | None) -> dict[str, Any]:
@@ -35,8 +24,8 @@ def chosen(trainable: Mapping[str, Any], wanted: Sequence[Any] | None) -> dict[s
     for scope in scopes:
         if not any(within(name, scope) for name in trainable):
             raise InputError(
-                f"no trainable variable is in the scope {scope!r}. "
-                f"Close: {close_to(scope, trainable)}"
+                f"no trainable variable is in the scope {scope!r}"
+                f"{close(scope, prefixes(trainable))}"
             )
     return {
         name: v

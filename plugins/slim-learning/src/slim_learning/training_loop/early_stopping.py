@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from slim_learning.run.results_log import ResultsFile
-from slimcore.errors import InputError, RunError, nearest
+from slimcore.errors import InputError, RunError, close
 from slimcore.files import replacing
 
 RESULTS, BEST = "evaluations.jsonl", "best.json"
@@ -50,8 +50,8 @@ class Selection:
         assert self.metric is not None
         if self.metric not in results:
             raise InputError(
-                f"keep_best names {self.metric!r}, which evaluate_fn does not return. "
-                f"Close: {nearest(self.metric, results)}; it returns {', '.join(results)}"
+                f"keep_best names {self.metric!r}, which evaluate_fn does not return"
+                f"{close(self.metric, results)}; it returns {', '.join(results)}"
             )
         return float(results[self.metric])
 
