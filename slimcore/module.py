@@ -84,7 +84,8 @@ class Module(tf.Module):
         In a `tf.function` the function is traced as it is written, as in a graph: conditions on
         tensors need `tf.cond`.
         """
-        return self._called(None if in_graph() else self._get_variable, args, kwargs)
+        getter = get_from_graph if in_graph() else self._get_variable
+        return self._called(getter, args, kwargs)
 
     @tf.autograph.experimental.do_not_convert
     def frozen(self, *args: Any, **kwargs: Any) -> Any:
@@ -113,7 +114,7 @@ class Module(tf.Module):
             )
         return self._called(self._get_constant, args, kwargs)
 
-    def _called(self, getter: Callable[..., Any] | None, args: Any, kwargs: Any) -> Any:
+    def _called(self, getter: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         used = _Used()
         with self._entered(getter, used) as gathered, precisions.precision(self._precision):
             self._last_calls.current = call = _Call(gathered)
@@ -125,7 +126,7 @@ class Module(tf.Module):
             self._check_sharing(getter, args, kwargs)
         return outputs
 
-    def _check_sharing(self, getter: Callable[..., Any] | None, args: Any, kwargs: Any) -> None:
+    def _check_sharing(self, getter: Callable[..., Any], args: Any, kwargs: Any) -> None:
         """Traces the function once, since it is only then that scopes tell whether they share."""
 
         @tf.autograph.experimental.do_not_convert
@@ -146,18 +147,15 @@ class Module(tf.Module):
         self._sharing_is_said = True
 
     @contextlib.contextmanager
-    def _entered(self, getter: Callable[..., Any] | None, used: "_Used") -> Iterator[Collections]:
+    def _entered(self, getter: Callable[..., Any], used: "_Used") -> Iterator[Collections]:
         token, token_used = _innermost.set(self), _used.set(used)
-        # Outside of a graph the store finds a variable or makes it, and reuse is what the function
-        # says itself.
-        reuse = tf.compat.v1.AUTO_REUSE if in_graph() else None
         try:
             # Entering the current scope again leaves its name as it is, and puts the counts that
             # make default names (Conv, Conv_1) back on leaving, so that each call starts afresh.
             with (
                 collecting() as gathered,
                 tf.compat.v1.variable_scope(
-                    _current_scope(), custom_getter=getter, reuse=reuse, auxiliary_name_scope=False
+                    _current_scope(), custom_getter=getter, auxiliary_name_scope=False
                 ),
             ):
                 gathered.add(MODULES, self)
@@ -412,6 +410,17 @@ class _Used:
 
 
 _used: ContextVar[_Used | None] = ContextVar("used", default=None)
+
+
+def get_from_graph(getter: Callable[..., Any], name: str, *args: Any, **kwargs: Any) -> tf.Variable:
+    """Finds a variable in the graph or makes it; reuse is what the function says, within a call."""
+    used = _used.get()
+    if used is not None:
+        used.note(name, kwargs.get("reuse"))
+    variable: tf.Variable = getter(
+        name, *args, **{**kwargs, "reuse": kwargs.get("reuse") or tf.compat.v1.AUTO_REUSE}
+    )
+    return variable
 
 
 def active_module() -> "Module | None":

@@ -10,7 +10,7 @@ import tensorflow as tf
 from slimcore._arg_scope import add_arg_scope
 from slimcore.collections import in_graph, innermost
 from slimcore.errors import InputError, ScopeError, ShapeError, close
-from slimcore.module import current_module
+from slimcore.module import current_module, get_from_graph
 
 GraphKeys = tf.compat.v1.GraphKeys
 
@@ -101,7 +101,8 @@ def variable(
 
 def _is_plain(scope: Any) -> bool:
     """Returns whether this is a graph whose scope has no part in how a variable is made."""
-    return in_graph() and not (scope.regularizer or scope.partitioner or scope.custom_getter)
+    plain = scope.custom_getter in (None, get_from_graph)
+    return in_graph() and plain and not (scope.regularizer or scope.partitioner)
 
 
 def _add_penalty(variable: tf.Variable, regularizer: Any) -> None:

@@ -31,14 +31,19 @@ def traced(model, *args):
 
 
 def in_graph(model, *args):
+    return module_in_graph(model._fn, *args)
+
+
+def module_in_graph(model, *args):
     with tf.Graph().as_default(), v1.Session() as session:
-        outputs = model._fn(*(tf.constant(a) for a in args))
+        outputs = model(*(tf.constant(a) for a in args))
         session.run(v1.global_variables_initializer())
         return session.run(outputs)
 
 
-both = pytest.mark.parametrize("mode", [eagerly, traced])
-everywhere = pytest.mark.parametrize("mode", [eagerly, traced, in_graph])
+on_functions = pytest.mark.parametrize("mode", [eagerly, traced])
+modules = pytest.mark.parametrize("mode", [eagerly, traced, module_in_graph])
+everywhere = pytest.mark.parametrize("mode", [eagerly, traced, in_graph, module_in_graph])
 
 
 @everywhere
@@ -72,7 +77,7 @@ def test_sharing_that_is_said_shares(mode, reuse):
     np.testing.assert_array_equal(one, other)
 
 
-@both
+@modules
 def test_reuse_variables_of_a_scope_shares(mode):
     def fn(x):
         with v1.variable_scope("tower") as scope:
@@ -84,7 +89,7 @@ def test_reuse_variables_of_a_scope_shares(mode):
     np.testing.assert_array_equal(one, other)
 
 
-@both
+@modules
 def test_a_template_shares(mode):
     def fn(x):
         layer = v1.make_template("shared", dense, scope="fc")
@@ -96,7 +101,7 @@ def test_a_template_shares(mode):
     mode(model, INPUTS)
 
 
-@both
+@on_functions
 def test_default_names_further_calls_and_nested_modules_are_apart(mode):
     inner = slim.Module(lambda x: dense(x, "fc"))
     model = slim.Module(lambda x: inner(inner(dense(dense(dense(x)), "fc"))))
@@ -109,7 +114,7 @@ def test_default_names_further_calls_and_nested_modules_are_apart(mode):
     np.testing.assert_allclose(mode(model, INPUTS), expected, rtol=1e-4, atol=1e-5)
 
 
-@both
+@on_functions
 def test_bodies_of_control_flow_may_use_a_scope_again_and_again(mode):
     def fn(x):
         y = tf.map_fn(lambda row: dense(row[None], "mapped")[0], x)
@@ -218,7 +223,7 @@ def test_each_async_task_has_the_losses_of_its_own_call():
     assert asyncio.run(all_calls()) == [1.0, 2.0, 3.0]
 
 
-@both
+@on_functions
 def test_first_calls_in_the_threads_of_replicas_make_one_set_of_variables(mode):
     strategy = tf.distribute.MirroredStrategy(
         ["/CPU:0", "/CPU:1"], tf.distribute.ReductionToOneDevice()
