@@ -11,6 +11,9 @@ nox.options.default_venv_backend = "uv"
 nox.options.sessions = ["lint", "tests"]
 nox.needs_version = ">=2024.4.15"
 
+# Hundreds of processes import TensorFlow, and each would compile it anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # In the order of their dependencies.
 PLUGINS = [
     f"plugins/slim-{name}"
