@@ -363,7 +363,9 @@ def test_a_killed_run_leaves_a_whole_checkpoint_and_goes_on_to_the_same_end(tmp_
         for name in reader.get_variable_to_shape_map():
             assert np.all(np.isfinite(reader.get_tensor(name)))
     assert reader.get_tensor("global_step") < 100
-    assert start().wait() == 0
+    run = start()
+    run.communicate()
+    assert run.returncode == 0
     reader, w, speed = tf.train.load_checkpoint(logdir), np.float32(1.0), np.float32(0.0)
     for _ in range(100):
         speed = np.float32(0.9) * speed + 2 * w
