@@ -242,6 +242,8 @@ def eleventh(folder):
 
 
 def torn_gzip(folder):
+    for plain in folder.iterdir():
+        plain.unlink()
     idx_folder(folder, ".gz")
     path = folder / "train-images-idx3-ubyte.gz"
     path.write_bytes(path.read_bytes()[:99])

@@ -115,7 +115,7 @@ def test_a_folder_may_be_split_already(folder_of_images, tmp_path):
 
 
 def test_a_split_without_an_image_is_refused(folder_of_images):
-    for path in folder_of_images.rglob("[1-9]*.png"):
+    for path in folder_of_images.rglob("[1-9].*"):
         path.unlink()
     assert slim.data.get_dataset("image_folder", "train", str(folder_of_images)).num_samples == 2
     with pytest.raises(DataError, match="the split test has no image, since no class has more"):
@@ -124,9 +124,8 @@ def test_a_split_without_an_image_is_refused(folder_of_images):
 
 def test_a_link_to_nothing_is_not_passed_over(folder_of_images):
     (folder_of_images / "cat" / "gone.png").symlink_to("nowhere")
-    batches = slim.data.load("image_folder", "all", 1, dataset_dir=str(folder_of_images))
-    with pytest.raises(DataError, match=r"cat/gone\.png: .*No such file"):
-        list(slim.data.iterate(batches))
+    with pytest.raises(DataError, match=r"cat/gone\.png is a link to nothing"):
+        slim.data.get_dataset("image_folder", "all", str(folder_of_images))
 
 
 def test_a_folder_without_classes_is_refused(tmp_path):

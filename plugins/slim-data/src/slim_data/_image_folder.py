@@ -167,8 +167,9 @@ def _files_below(folder: str) -> Iterable[str]:
         wanted = [name for name in files if name[0] != "." and name not in _CLUTTER]
         for name in _checked_names(top, wanted):
             path = os.path.join(top, name)
-            # A link to nothing is found on reading; to read a pipe would wait for ever.
-            if os.path.isfile(path) or not os.path.exists(path):
+            if not os.path.exists(path):
+                raise DataError(f"{path} is a link to nothing; remove it, or restore its target")
+            if os.path.isfile(path):  # to read a pipe would wait for ever
                 yield path
 
 

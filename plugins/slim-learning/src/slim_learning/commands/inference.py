@@ -73,7 +73,8 @@ class Inference(tf.Module):
         except OSError as error:
             raise DataError(f"cannot be read: {error.strerror}") from error
         except BAD_DATA as error:
-            raise DataError(f"is not a readable image: {first_line(error)}") from error
+            why = first_line(error).removeprefix("not a readable image: ")
+            raise DataError(f"is not a readable image: {why}") from error
         return {name: value[0].numpy() for name, value in predicted.items()}
 
     def _of_images(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
