@@ -173,7 +173,7 @@ def prefix_of(path: str) -> str:
 
     Raises:
         CheckpointError: There is no checkpoint in the folder, or the path is one of the files of a
-            checkpoint.
+            checkpoint, or neither a file nor a folder.
     """
     path = os.fspath(path)
     if exists(path):
@@ -186,6 +186,8 @@ def prefix_of(path: str) -> str:
     part = re.fullmatch(r"(.+)\.(index|meta|data-\d{5}-of-\d{5})", path)
     if part and exists(part[1]):
         raise CheckpointError(f"{path} is one of the files of a checkpoint; give {part[1]}")
+    if os.path.exists(path) and not os.path.isfile(path):  # to read it could wait for ever
+        raise CheckpointError(f"{path} is not a checkpoint, but a pipe or a device")
     return path
 
 

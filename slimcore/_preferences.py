@@ -21,12 +21,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from slimcore.errors import PreferenceError
+from slimcore.errors import PreferenceError, close
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+_KEYS = "prefer", "disable"  # of the table [tool.slim]
 
 
 @dataclass(frozen=True)
@@ -92,15 +94,25 @@ def _environment() -> _Said:
 
 
 def _pyproject() -> _Said:
-    here = Path.cwd()
-    path = next((p for d in (here, *here.parents) if (p := d / "pyproject.toml").is_file()), None)
+    path = _nearest_pyproject()
     if path is None:
         return _Said("pyproject.toml")
     try:
-        table: Any = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("slim", {})
-    except (OSError, ValueError) as error:
+        # Some editors begin a file with a byte-order mark, which TOML does not know.
+        values: Any = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
         raise PreferenceError(f"{path} cannot be read for [tool.slim]: {error}") from error
-    prefer, disable = table.get("prefer", {}), table.get("disable", [])
+    for key in ("tool", "slim"):
+        values = values.get(key, {})
+        if not isinstance(values, dict):
+            raise PreferenceError(f"{key} in {path} is {values!r:.50}; write a table, [tool.slim]")
+    for key in values:
+        if key not in _KEYS:
+            raise PreferenceError(
+                f"[tool.slim] in {path} has {key!r}{close(key, _KEYS)}. It may have "
+                f"{' and '.join(_KEYS)}"
+            )
+    prefer, disable = values.get("prefer", {}), values.get("disable", [])
     if not (isinstance(prefer, dict) and all(isinstance(d, str) for d in prefer.values())):
         raise PreferenceError(
             f"[tool.slim] prefer in {path} is {prefer!r}; write a table of names to distributions, "
@@ -111,3 +123,11 @@ def _pyproject() -> _Said:
             f"[tool.slim] disable in {path} is {disable!r}; write a list of distributions"
         )
     return _Said(str(path), prefer, disable)
+
+
+def _nearest_pyproject() -> Path | None:
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:  # the present folder was deleted
+        return None
+    return next((p for d in (here, *here.parents) if (p := d / "pyproject.toml").is_file()), None)

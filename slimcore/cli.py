@@ -59,7 +59,13 @@ def main() -> None:
         # Beside our own errors: files that went away, pipes that closed, names that are not text.
         if debug:
             raise
-        click.echo(f"slim: {shown(' '.join(str(error).split()))}", err=True)
+        message = str(error)
+        if isinstance(error, UnicodeEncodeError):
+            # A name that came in as other bytes, which Python shows as \\udcff.
+            message = f"{error.object} is not UTF-8; rename it"
+        elif isinstance(error, OSError) and error.strerror and error.filename is not None:
+            message = f"{error.filename}: {error.strerror}"  # without the number
+        click.echo(f"slim: {shown(' '.join(message.split()))}", err=True)
         sys.exit(2)
 
 

@@ -112,15 +112,32 @@ def close(name: object, names: Iterable[str], count: int = 3) -> str:
 _TRACE = re.compile(
     r"Graph execution error:|Detected at node|\s+File \"|Node: '|<stack traces|\s*\[\[|\s*$"
 )
-_OPS = re.compile(r"\{\{[^}]*\}\}\s*|\s*\[Op:[^\]]*\](?: name:.*)?")
+_OPS = re.compile(
+    r"\{\{[^}]*\}\}\s*|\s*\[Op:[^\]]*\](?: name:.*)?"
+    r"|Error in user-defined function.*?Iterator::\S+: "
+)
+
+
+# An assertion that failed, in eager mode and in a graph; behind it stands what it was given.
+_ASSERTION = re.compile(r"Expected '.*' to be true\. Summarized data: |assertion failed: ")
 
 
 def first_line(error: BaseException) -> str:
     """Returns the reason that an error gives, on one line.
 
-    Of TensorFlow's errors, without the names of ops (`{{function_node …}}`, `[Op:…]`) and the
-    traces of where these were made.
+    Of TensorFlow's errors, without the names of ops (`{{function_node …}}`, `[Op:…]`), the traces
+    of where these were made, and what an assertion writes around its reason.
     """
-    text = str(getattr(error, "message", "") or error)
-    reasons = (line for line in text.splitlines() if not _TRACE.match(line))
-    return _OPS.sub("", next(reasons, "")).strip() or type(error).__name__
+    if isinstance(error, UnicodeDecodeError):  # a message of TensorFlow's that quotes bytes
+        text = error.object.decode("utf-8", "replace")
+    else:
+        text = str(getattr(error, "message", "") or error)
+    lines = [_OPS.sub("", line).strip() for line in text.splitlines() if not _TRACE.match(line)]
+    if not lines:
+        return type(error).__name__
+    if found := _ASSERTION.match(lines[0]):
+        lines[0] = lines[0][found.end() :]
+        if found[0].startswith("Expected"):
+            return " ".join(re.sub(r"^b(['\"])(.*)\1$", r"\2", line) for line in lines)
+        return " ".join(re.findall(r"\[(.*?)\](?= \[|$)", lines[0]))
+    return lines[0] or type(error).__name__

@@ -259,7 +259,12 @@ def test_an_unknown_kind_gets_the_nearest():
     [
         ('[tool.slim]\nprefer = ["conv2d"]\n', "write a table of names to distributions"),
         ('[tool.slim]\ndisable = "acme"\n', "write a list of distributions"),
+        ('[tool.slim]\nprefr = {conv2d = "acme"}\n', "has 'prefr'. Close: prefer. It may have"),
         ("[tool.slim\n", "cannot be read for"),
+        ("x = " + "[" * 100_000, "cannot be read for"),
+        ("tool = 3\n", "tool in .* is 3; write a table"),
+        ("[[tool]]\nslim = 1\n", "tool in .* is .*'slim': 1.*; write a table"),
+        ("[tool]\nslim = []\n", "slim in .* is .*; write a table"),
     ],
 )
 def test_a_pyproject_that_cannot_be_read_is_named(install, tmp_path, text, message):
@@ -267,6 +272,20 @@ def test_a_pyproject_that_cannot_be_read_is_named(install, tmp_path, text, messa
     with pytest.raises(PreferenceError, match=message) as caught:
         slim.components()
     assert str(tmp_path / "pyproject.toml") in str(caught.value)
+
+
+def test_a_pyproject_that_begins_with_a_byte_order_mark_is_read(install, tmp_path):
+    text = '\ufeff[tool.slim]\nprefer = "conv2d"\n'
+    (tmp_path / "pyproject.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(PreferenceError, match="prefer in .* is 'conv2d'; write a table"):
+        slim.components()
+
+
+def test_a_present_folder_that_was_deleted_has_no_pyproject(install, tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert slim.components()
 
 
 def test_an_environment_that_cannot_be_read_is_named(install, monkeypatch):

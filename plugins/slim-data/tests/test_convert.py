@@ -242,12 +242,33 @@ def eleventh(folder):
 
 
 def torn_gzip(folder):
+    for plain in folder.iterdir():
+        plain.unlink()
     idx_folder(folder, ".gz")
     path = folder / "train-images-idx3-ubyte.gz"
     path.write_bytes(path.read_bytes()[:99])
 
 
+def third(folder):
+    for name in ("images-idx3", "labels-idx1"):
+        contents = (folder / f"t10k-{name}-ubyte").read_bytes()
+        (folder / f"extra-{name}-ubyte").write_bytes(contents)
+
+
+def of_another_size(folder):
+    path = folder / "t10k-images-idx3-ubyte"
+    path.write_bytes(idx(np.zeros([4, 14, 14], np.uint8)))
+
+
+def without_images(folder):
+    for name, shape in (("images-idx3", [0, 28, 28]), ("labels-idx1", [0])):
+        (folder / f"train-{name}-ubyte").write_bytes(idx(np.zeros(shape, np.uint8)))
+
+
 IDX_FAULTS = {
+    "two files for testing": (third, "t10k-.* and another file in .* are both images for testing"),
+    "images of different sizes": (of_another_size, "different sizes: 14 x 14 and 28 x 28"),
+    "no images": (without_images, "train-images-idx3-ubyte is empty: its header says 0 x 28 x 28"),
     "images that end early": (short, r"images-idx3-ubyte holds 7839 .* says 10 x 28 x 28"),
     "fewer labels than images": (swapped, r"train-labels-idx1-ubyte: 10 images and 4 labels"),
     "a label out of range": (eleventh, r"example 7 .* label 10 is not one of 0 to 9"),
@@ -264,6 +285,21 @@ def test_idx_files_with_a_fault_are_refused(fault, tmp_path):
     spoil(idx_folder(tmp_path))
     with pytest.raises(DataError, match=message):
         open_source(str(tmp_path))
+
+
+def test_idx_files_packed_and_unpacked_side_by_side_are_read_once(tmp_path):
+    idx_folder(tmp_path)
+    for path in list(tmp_path.iterdir()):
+        path.with_name(f"{path.name}.gz").write_bytes(b"not read")
+    source = open_source(str(tmp_path))
+    assert source.sizes == {"train": 10, "test": 4}
+    assert [source.image("train", n).label for n in range(10)] == list(LABELS["train"])
+
+
+def test_idx_files_of_another_size_are_not_called_mnist(tmp_path):
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(idx(np.zeros([2, 4, 4], np.uint8)))
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx(np.zeros([2], np.uint8)))
+    assert open_source(str(tmp_path)).name == "idx"
 
 
 class Stranger:
@@ -322,3 +358,28 @@ def test_what_is_no_source_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="empty holds no class"):
         open_source(str(tmp_path / "empty"))
+
+
+@pytest.mark.parametrize("place", ["animals", "animals/cat", "animals/new/folder", "link"])
+def test_a_folder_among_the_images_is_not_written_to(place, tmp_path):
+    for name in ("cat/a.png", "dog/a.png"):
+        path = tmp_path / "animals" / name
+        path.parent.mkdir(parents=True)
+        path.write_bytes(tf.io.encode_png(np.zeros([1, 1, 1], np.uint8)).numpy())
+    (tmp_path / "link").symlink_to(tmp_path / "animals" / "cat")
+    with pytest.raises(DataError, match="is one of those with the images; choose another"):
+        convert(open_source(str(tmp_path / "animals")), str(tmp_path / place))
+    assert len(list((tmp_path / "animals").rglob("*"))) == 4
+
+
+JOURNALS = [b"\xff\xfe\n", b"[" * 10000 + b"\n", b"3\n3\n", b"{}\n{}\n", b"{}\n[]\n", b"{\n"]
+
+
+@pytest.mark.parametrize("contents", [*JOURNALS, None])
+def test_a_journal_of_something_else_is_refused(contents, tmp_path):
+    idx_folder(tmp_path)
+    journal = tmp_path / "records" / ".convert.json"
+    journal.parent.mkdir()
+    journal.mkdir() if contents is None else journal.write_bytes(contents)
+    with pytest.raises(DataError, match=r"records/\.convert\.json"):
+        convert(open_source(str(tmp_path)), str(tmp_path / "records"))

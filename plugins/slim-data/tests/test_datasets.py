@@ -114,6 +114,20 @@ def test_a_folder_may_be_split_already(folder_of_images, tmp_path):
         slim.data.get_dataset("image_folder", "val", str(top))
 
 
+def test_a_split_without_an_image_is_refused(folder_of_images):
+    for path in folder_of_images.rglob("[1-9].*"):
+        path.unlink()
+    assert slim.data.get_dataset("image_folder", "train", str(folder_of_images)).num_samples == 2
+    with pytest.raises(DataError, match="the split test has no image, since no class has more"):
+        slim.data.get_dataset("image_folder", "test", str(folder_of_images))
+
+
+def test_a_link_to_nothing_is_not_passed_over(folder_of_images):
+    (folder_of_images / "cat" / "gone.png").symlink_to("nowhere")
+    with pytest.raises(DataError, match=r"cat/gone\.png is a link to nothing"):
+        slim.data.get_dataset("image_folder", "all", str(folder_of_images))
+
+
 def test_a_folder_without_classes_is_refused(tmp_path):
     with pytest.raises(DataError, match="holds no class"):
         slim.data.get_dataset("image_folder", "train", str(tmp_path))

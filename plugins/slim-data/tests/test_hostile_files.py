@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import pickle
 import pickletools
 import struct
@@ -201,3 +202,35 @@ def test_a_plain_idx_file_of_gigabytes_is_not_read_into_memory(tmp_path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2**28
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE])
+@pytest.mark.parametrize("target", ["data_batch_1", "nowhere", "/etc/passwd"])
+def test_a_link_in_an_archive_is_not_followed(kind, target, tmp_path):
+    member = tarfile.TarInfo("data_batch_1")
+    member.type, member.linkname = kind, target
+    (tmp_path / "a.tar").write_bytes(member.tobuf() + bytes(1024))
+    with pytest.raises(DataError, match="data_batch_1 is missing"):
+        open_source(str(tmp_path / "a.tar"))
+
+
+@pytest.mark.parametrize("name", ["train-images-idx3-ubyte", "train-labels-idx1-ubyte.gz"])
+def test_a_pipe_among_idx_files_is_not_waited_for(name, tmp_path):
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(
+        gzip.compress(idx(1, 28, 28) + bytes(784))
+    )
+    if "labels" in name:
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(DataError, match="labels-idx1-ubyte.gz is missing"):
+            open_source(str(tmp_path))
+        return
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx(1) + b"\3")
+    os.mkfifo(tmp_path / name)
+    assert open_source(str(tmp_path)).sizes == {"train": 1}
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: os.symlink("/dev/zero", path)])
+def test_a_pipe_or_a_device_is_no_source(make, tmp_path):
+    make(tmp_path / "source")
+    with pytest.raises(DataError, match="source is not a file or a folder, but a pipe or a device"):
+        open_source(str(tmp_path / "source"))

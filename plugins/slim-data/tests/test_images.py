@@ -9,8 +9,10 @@ import tensorflow as tf
 from PIL import Image as Pillow
 from slim_data import decode_image
 from slim_data._images import format_of
+from slim_data.decoders import decode_bmp
 
 import slimcore as slim
+from slimcore.errors import InputError
 
 td = slim.tfexample_decoder
 FEATURES = {
@@ -171,6 +173,45 @@ def test_a_webp_has_as_many_channels_as_asked_for(channels, transparent):
         assert image[..., 3].min() == 255
 
 
+@pytest.mark.parametrize("channels", [0, 1, 3, 4])
+@pytest.mark.parametrize("mode", ["L", "P", "RGB", "RGBA"])
+def test_a_bmp_has_the_colours_of_its_palette_and_as_many_channels_as_asked_for(mode, channels):
+    drawn = Pillow.fromarray(np.random.default_rng(0).integers(0, 256, [9, 7, 4], np.uint8), "RGBA")
+    drawn = drawn.convert(mode) if mode != "P" else drawn.convert("RGB").quantize(50)
+    file = io.BytesIO()
+    drawn.save(file, "bmp")
+    wanted = {0: "RGB" if mode == "P" else mode, 1: "L", 3: "RGB", 4: "RGBA"}[channels]
+    # TensorFlow's grey of three colours may differ by one from Pillow's.
+    truth = np.asarray(drawn.convert("RGB" if wanted == "L" != mode else wanted), int)
+    if wanted == "L" != mode:
+        truth = truth @ [0.2989, 0.587, 0.114]
+    for decode in (decode_bmp, tf.function(decode_bmp)):
+        image = decode(tf.constant(file.getvalue()), channels=channels).numpy()
+        np.testing.assert_allclose(image.astype(int), truth.reshape(9, 7, -1), atol=1)
+
+
+def bmp_of(bits, compression, pixels):
+    header = struct.pack("<IiiHHIIiiII", 40, 4, 4, 1, bits, compression, len(pixels), 0, 0, 0, 0)
+    return (
+        b"BM" + struct.pack("<IHHI", 1078 + len(pixels), 0, 0, 1078) + header + bytes(1024) + pixels
+    )
+
+
+@pytest.mark.parametrize("bits, compression", [(1, 0), (4, 0), (16, 0), (8, 1), (4, 2), (24, 4)])
+def test_a_bmp_that_tensorflow_takes_for_another_is_refused(bits, compression):
+    contents = bmp_of(bits, compression, bytes(64))
+    message = f"8, 24 or 32 bits a pixel and is not compressed; .*{bits}\\D+{compression}"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"(?s){message}"):
+        decode_image(tf.constant(contents))
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "gif", "png"])
+def test_an_image_without_transparency_is_opaque(kind):
+    image = decode_image(tf.constant(encoded(smooth(), kind)), channels=4).numpy()
+    np.testing.assert_allclose(image[..., :3].astype(int), smooth(), atol=4)
+    np.testing.assert_array_equal(image[..., 3], np.full([12, 10], 255))
+
+
 def test_the_shape_is_known_as_far_as_it_is_given():
     def static(**options):
         decoder = td.TFExampleDecoder(FEATURES, {"image": td.Image(**options)})
@@ -219,12 +260,24 @@ def test_the_pixel_limit_can_be_set(monkeypatch):
         decode_image(tf.constant(encoded(smooth(), "png")))
 
 
+@pytest.mark.parametrize("limit", ["many", "-1", "0", "1e6", "9" * 30])
+def test_a_pixel_limit_that_is_not_a_number_of_pixels_is_refused(limit, monkeypatch):
+    monkeypatch.setenv("SLIM_MAX_PIXELS", limit)
+    with pytest.raises(InputError, match=f"SLIM_MAX_PIXELS is '{limit}'; give a number of pixels"):
+        decode_image(tf.constant(encoded(smooth(), "png")))
+
+
 @pytest.mark.parametrize("contents", [b"", b"a", b"hello world", b"\0" * 40])
 def test_what_is_no_image_is_refused(contents):
     with pytest.raises(
         tf.errors.InvalidArgumentError, match="not a readable image: its format is not one of"
     ):
         decode_image(tf.constant(contents))
+
+
+def test_an_empty_file_is_told_as_one():
+    with pytest.raises(tf.errors.InvalidArgumentError, match="it begins with.*\\n.*it is empty"):
+        decode_image(tf.constant(""))
 
 
 @pytest.mark.parametrize("kind", FORMATS)

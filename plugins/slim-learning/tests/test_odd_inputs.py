@@ -153,6 +153,26 @@ def test_odd_things_to_predict_from_get_a_clear_line(slim_main, run, tmp_path):
             assert done[0] == (2 if name in ("socket", "/dev/null") else 1)
 
 
+def test_what_cannot_be_predicted_from_is_told_in_words(slim_main, run, tmp_path):
+    (tmp_path / "a.tif").write_bytes(b"II*\0" + bytes(20))
+    (tmp_path / "a.gif").write_bytes(b"GIF89a\xff\xff\xff\xff" + bytes(20))
+    _, _, errors = slim_main("predict", "--logdir", run, "a.tif", "a.gif")
+    of_tif, of_gif = errors.splitlines()[-2:]
+    assert of_tif.startswith("slim: a.tif is not a readable image: its format is not one of BMP, ")
+    assert of_gif.startswith("slim: a.gif is not a readable image: the GIF exceeds the limit of ")
+
+
+@pytest.mark.parametrize("options, message", [
+    (("eval", "--logdir", "run/run.json"), "there is no run in run/run.json"),
+    (("eval", "--logdir", "run", "--checkpoint", "pipe"), "pipe is not a checkpoint"),
+    (("plan", "pipe", "--net", "lenet"), "pipe is not a checkpoint, but a pipe or a device"),
+])  # fmt: skip
+def test_what_is_not_a_run_or_a_checkpoint_is_told(slim_main, run, tmp_path, options, message):
+    os.mkfifo(tmp_path / "pipe")
+    status, _, errors = slim_main(*options)
+    assert (status, message in errors) == (2, True), errors
+
+
 @pytest.mark.parametrize("folder", [".", "..", "/", "run", "run/model.ckpt-3.index"])
 def test_an_export_replaces_nothing(slim_main, run, folder):
     before = sorted(os.listdir(run))

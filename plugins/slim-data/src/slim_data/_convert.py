@@ -100,8 +100,8 @@ def convert(
         What was written.
 
     Raises:
-        DataError: An image cannot be read, the folder holds something else, or a class has a name
-            that labels.txt cannot hold.
+        DataError: An image cannot be read, the folder holds something else or is among the images,
+            or a class has a name that labels.txt cannot hold.
         InputError: `name` cannot be part of a file's name.
     """
     name = name or source.name
@@ -111,10 +111,16 @@ def convert(
             "- and _"
         )
     check_names(source.classes)
+    target = Path(folder)
+    if not folder or source.takes_up(target):
+        raise DataError(
+            f"the folder to write to, {folder!r}, is one of those with the images; choose another"
+            if folder
+            else "the name of the folder to write to is empty"
+        )
     work = [w for split in source.sizes for w in _shards_of(source, split, name, shards)]
     facts = [_VERSION, source.fingerprint, list(source.classes), [asdict(w) for w in work]]
     plan = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
-    target = Path(folder)
     finished = _finished(target, plan)
     if finished is not None:
         (target / _JOURNAL).unlink(missing_ok=True)
@@ -195,9 +201,7 @@ def _begin(folder: Path, plan: str, work: list[_Work]) -> dict[str, _Done]:
     # Without the torn last line of a process that was killed.
     text = "".join(json.dumps(line) + "\n" for line in lines or [{"plan": plan}])
     manifests.write_whole(journal, text)
-    noted = [
-        _Done(Shard(**line["shard"]), tuple(line["counts"]), line["skipped"]) for line in lines[1:]
-    ]
+    noted = [_noted(line) for line in lines[1:]]
     return {d.shard.file: d for d in noted if _is_intact(folder, d.shard)}
 
 
@@ -207,15 +211,31 @@ def _is_intact(folder: Path, shard: Shard) -> bool:
 
 
 def _journal_lines(journal: Path) -> list[dict]:
+    """Returns what is noted; a last line that a killed process left torn is not.
+
+    Raises:
+        DataError: It is not a journal.
+    """
     if not journal.exists():
         return []
-    lines = []
-    for line in journal.read_text(encoding="utf-8").splitlines():
-        try:
+    lines: list[dict] = []
+    try:
+        *whole, _torn = journal.read_text(encoding="utf-8").split("\n")
+        for line in whole:
             lines.append(json.loads(line))
-        except ValueError:
-            break  # torn, and so the last
+            if len(lines) > 1:
+                _noted(lines[-1])
+    except OSError as error:
+        raise DataError(f"cannot read {journal}: {error.strerror}") from error
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise DataError(
+            f"{journal} is not the journal of a conversion; remove it, or choose another folder"
+        ) from error
     return lines
+
+
+def _noted(line: dict) -> _Done:
+    return _Done(Shard(**line["shard"]), tuple(line["counts"]), int(line["skipped"]))
 
 
 def _note(journal: Path, line: dict) -> None:

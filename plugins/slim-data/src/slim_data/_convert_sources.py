@@ -26,7 +26,7 @@ from slim_data._image_folder import list_classes, list_splits, path_inside
 from slim_data._images import decode_image, format_of
 from slim_data._orientation import orientation
 from slim_data._plain_pickle import loads
-from slimcore.errors import DataError
+from slimcore.errors import DataError, first_line
 from slimcore.text import shown
 
 
@@ -76,6 +76,10 @@ class Source(abc.ABC):
     def fingerprint(self) -> str:
         """Tells one source from another, and from itself when its files have changed."""
 
+    def takes_up(self, folder: Path) -> bool:
+        """Returns whether files in a folder would become part of the source."""
+        return False
+
 
 def open_source(path: str) -> Source:
     """Returns the source that a path holds.
@@ -87,12 +91,14 @@ def open_source(path: str) -> Source:
         DataError: There is nothing, or nothing known.
     """
     place = Path(path)
-    if not place.exists():
-        raise DataError(f"there is no file or folder {path} to convert")
-    if place.is_dir() and any(_IDX.match(p.name) for p in place.iterdir()):
-        return IdxSource(place)
+    if not path or not place.exists():
+        raise DataError(f"there is no file or folder {path!r} to convert")
     if place.is_file():
         return CifarSource(place)
+    if not place.is_dir():
+        raise DataError(f"{path} is not a file or a folder, but a pipe or a device")
+    if any(_IDX.match(p.name) and p.is_file() for p in place.iterdir()):
+        return IdxSource(place)
     if any(_holds_cifar(folder) for folder in (place, *place.iterdir()) if folder.is_dir()):
         return CifarSource(place)
     return FolderSource(place)
@@ -156,22 +162,37 @@ class IdxSource(_Arrays):
         Raises:
             DataError: One is missing, or not what its header says.
         """
-        self._files = sorted(p for p in folder.iterdir() if "-ubyte" in p.name)
+        files = {p.name: p for p in folder.iterdir() if "-ubyte" in p.name and p.is_file()}
+        # Of a file that is there unpacked as well, the one that is not packed is read.
+        self._files = sorted(
+            p for name, p in files.items() if name.removesuffix(".gz") not in {*files} - {name}
+        )
         self._folder = folder
-        self.name = "fashion_mnist" if "fashion" in folder.name.lower() else "mnist"
-        arrays = {}
+        arrays: dict[str, tuple[np.ndarray, np.ndarray, str]] = {}
         for images in (p for p in self._files if _IDX.match(p.name)):
-            labels = images.with_name(
-                images.name.replace("images", "labels").replace("idx3", "idx1")
-            )
+            name = images.name.replace("images", "labels").replace("idx3", "idx1")
+            stem = name.removesuffix(".gz")
+            labels = files.get(stem) or files.get(f"{stem}.gz")
             split = "train" if "train" in images.name else "test"
-            if not labels.exists():
-                raise DataError(f"{labels} is missing, with the labels of {images.name}")
+            if labels is None:
+                raise DataError(f"{folder / name} is missing, with the labels of {images.name}")
+            if split in arrays:
+                raise DataError(
+                    f"{images} and another file in {folder} are both images for {split}ing; put "
+                    "each dataset in a folder of its own"
+                )
             arrays[split] = (_idx(images, 3)[..., None], _idx(labels, 1), str(labels))
+        if len(shapes := {images.shape[1:3] for images, _, _ in arrays.values()}) > 1:
+            sizes = " and ".join(f"{height} x {width}" for height, width in sorted(shapes))
+            raise DataError(f"the images in {folder} are of different sizes: {sizes}")
         self._arrays = arrays = dict(sorted(arrays.items(), reverse=True))  # train, test
         self.classes = tuple(str(n) for n in range(10))
         self.sizes = {split: len(images) for split, (images, _, _) in arrays.items()}
         self.shape = next(iter(arrays.values()))[0].shape[1:]
+        if self.shape != (28, 28, 1):
+            self.name = "idx"
+        else:
+            self.name = "fashion_mnist" if "fashion" in folder.name.lower() else "mnist"
         self._check_labels()
 
     @cached_property
@@ -191,6 +212,8 @@ def _idx(path: Path, rank: int) -> np.ndarray:
             shape = [int(n) for n in np.frombuffer(header, ">u4", rank, 4)]
             size = math.prod(shape)
             stated = " x ".join(map(str, shape))
+            if not size:
+                raise DataError(f"{path} is empty: its header says {stated}")
             if packed and size > MOST_BYTES:
                 raise DataError(
                     f"{path} unpacks to {stated} bytes by its header, more than the {MOST_BYTES:,} "
@@ -198,7 +221,7 @@ def _idx(path: Path, rank: int) -> np.ndarray:
                 )
             if not packed:
                 there = os.fstat(file.fileno()).st_size - len(header)
-                if there != size or not size:
+                if there != size:
                     raise DataError(f"{path} holds {there} bytes, and its header says {stated}")
                 return np.memmap(path, np.uint8, "r", len(header), tuple(shape))
             data = _read(file, size + 1)
@@ -296,12 +319,15 @@ def _cifar_files(path: Path) -> dict[str, Callable[[], bytes]]:
         with tarfile.open(path, tarinfo=_Member) as archive:
             for member in archive:
                 name = os.path.basename(member.name)
-                if name in _CIFAR_FILES and (file := archive.extractfile(member)):
+                # Not a link, which may lead to itself, or to nothing.
+                if name in _CIFAR_FILES and member.isreg():
+                    file = archive.extractfile(member)
                     files[name] = functools.partial(bytes, _read(file, member.size))
     except (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        why = getattr(error, "strerror", None) or first_line(error).rstrip(":")
         raise DataError(
             f"{path} is not a CIFAR archive, the only kind of file that can be converted "
-            f"({shown(error)}); give one, or a folder with IDX files or images"
+            f"({shown(why)}); give one, or a folder with IDX files or images"
         ) from error
     except ValueError as error:  # what a damaged header leads to
         if isinstance(error, DataError):
@@ -366,7 +392,10 @@ def _cifar_classes(files: Mapping[str, Callable[[], bytes]], hundred: bool) -> t
         else:
             names = [str(n) for n in range(count)]
     except (KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
-        raise DataError(f"the names of CIFAR's classes cannot be read: {error}") from error
+        raise DataError(
+            f"the names of CIFAR's classes cannot be read: {text if text in files else meta} does "
+            "not hold a list of them in UTF-8"
+        ) from error
     if len(names) != count:
         raise DataError(f"CIFAR has {count} classes, and {len(names)} names are given")
     return tuple(names)
@@ -435,6 +464,11 @@ class FolderSource(Source):
         """A checksum of the files' names, sizes and times."""
         files = [Path(path) for split in sorted(self._files) for path in self._files[split]]
         return _listing(files, self._folder) + ", upright"
+
+    def takes_up(self, folder: Path) -> bool:
+        """Returns whether a folder is in one with the classes, or is one."""
+        roots = {Path(root).resolve() for root in self._root.values()}
+        return not roots.isdisjoint([folder.resolve(), *folder.resolve().parents])
 
 
 def _encoded(pixels: tf.Tensor, kind: str) -> tuple[bytes, str]:

@@ -14,7 +14,7 @@ import tensorflow as tf
 from slim_data._record_files import record_dataset
 from slim_data.dataset import Dataset
 from slimcore.data_errors import BAD_DATA
-from slimcore.errors import DataError
+from slimcore.errors import DataError, first_line
 
 
 @dataclass(frozen=True)
@@ -80,28 +80,15 @@ _OF_ONE_BATCH = (
 
 
 def reason(error: BaseException) -> str:
-    """Returns the first line of TensorFlow's message, without its names of nodes."""
-    if isinstance(error, UnicodeDecodeError):
-        message = error.object.decode("utf-8", "replace")
-    else:
-        message = str(getattr(error, "message", "") or error).strip()
-    message = re.sub(r"(Could not parse \w+ input), value: '.*", r"\1", message, flags=re.DOTALL)
+    """Returns what TensorFlow says about bad data, in one line and without its names of nodes."""
+    message = first_line(error)
+    message = re.sub(r"(Could not parse \w+ input), value: '.*", r"\1", message)
     message = re.sub(
         "Unable to parse binary protobuf", "the record is not a tf.train.Example", message
     )
-    message = re.sub(r"\{\{[^}]*\}\}\s*|\[Op:[^\]]*\]", "", message)
-    if eager := re.match(r"Expected '.*' to be true. Summarized data: ", message):
-        lines = message[eager.end() :].splitlines()
-        return " ".join(re.sub(r"^b(['\"])(.*)\1$", r"\2", line) for line in lines)
-    message = message.partition("\n")[0]
-    message = re.sub(r"^Error in user-defined function.*?Iterator::\S+: ", "", message)
-    message = re.sub(r"\s+name:\s*$", "", message)
     if shapes := re.match(_OF_ONE_BATCH, message):
         return (
             f"one batch would hold the shapes {shapes[1]} and {shapes[2]}. Give image_size, "
             "if these are images, a batch_size of 1, or other items"
         )
-    if message.startswith("assertion failed: "):
-        parts = re.findall(r"\[(.*?)\](?= \[|$)", message)
-        return " ".join(parts)
-    return message.strip()
+    return message

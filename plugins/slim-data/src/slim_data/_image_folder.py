@@ -40,7 +40,8 @@ def image_folder(
         reader: Not used.
 
     Raises:
-        DataError: There is no folder, no class, or a class without an image; or a name is not text.
+        DataError: There is no folder, no class, or a class or a split without an image; or a name
+            is not text.
         InputError: There is no such split.
     """
     del file_pattern, reader
@@ -53,6 +54,11 @@ def image_folder(
     splits = list_splits(folder)
     check_split(f"image_folder in {folder}", split_name, splits)
     root, files = splits[split_name]
+    if not files:
+        raise DataError(
+            f"image_folder in {folder}: the split {split_name} has no image, since no class has "
+            "more than one; add images, or take the split all"
+        )
     classes = list_classes(root)
     return Dataset(
         data_sources=files,
@@ -160,7 +166,10 @@ def _files_below(folder: str) -> Iterable[str]:
         seen.add(real)
         wanted = [name for name in files if name[0] != "." and name not in _CLUTTER]
         for name in _checked_names(top, wanted):
-            if os.path.isfile(path := os.path.join(top, name)):
+            path = os.path.join(top, name)
+            if not os.path.exists(path):
+                raise DataError(f"{path} is a link to nothing; remove it, or restore its target")
+            if os.path.isfile(path):  # to read a pipe would wait for ever
                 yield path
 
 

@@ -298,6 +298,7 @@ def _refusal(contents: tf.Tensor, dtype: tf.DType, reason: str) -> tf.Tensor:
         replacement_char=ord("?"),
         replace_control_characters=True,
     )
+    start = tf.where(tf.equal(contents, ""), "nothing, for it is empty", start)
     refuse = tf.debugging.Assert(False, [reason, start])
     with tf.control_dependencies([refuse]):
         return tf.zeros([0, 0, 0], dtype)

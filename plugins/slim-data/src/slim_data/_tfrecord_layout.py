@@ -91,8 +91,8 @@ def required_folder(dataset: str, folder: str | None, contents: str) -> str:
         raise DataError(
             f"dataset {dataset} needs its folder: give --dataset-dir (dataset_dir=) with {contents}"
         )
-    if "://" not in folder and not Path(folder).is_dir():
-        raise DataError(f"dataset {dataset}: there is no folder {folder}")
+    if "://" not in folder and not os.path.isdir(folder):
+        raise DataError(f"dataset {dataset}: there is no folder {folder or repr(folder)}")
     return folder
 
 

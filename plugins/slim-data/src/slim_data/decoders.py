@@ -12,17 +12,29 @@ from typing import Any
 
 import tensorflow as tf
 
+from slim_data._bytes import little_endian, numbers
 from slim_data._first_frame import (
     first_frame_of_gif,
     first_frame_of_webp,
     is_animated_webp,
     size_of_webp,
 )
+from slimcore.errors import InputError
 
 
 def max_pixels() -> int:
-    """Returns the most pixels that an image may have."""
-    return int(os.environ.get("SLIM_MAX_PIXELS", 2**27))
+    """Returns the most pixels that an image may have.
+
+    Raises:
+        InputError: SLIM_MAX_PIXELS is not a positive number.
+    """
+    said = os.environ.get("SLIM_MAX_PIXELS", "") or str(2**27)
+    if not said.isdecimal() or not 0 < int(said) < 2**63:
+        raise InputError(
+            f"the environment variable SLIM_MAX_PIXELS is {said!r}; give a number of pixels, "
+            f"such as {2**27}"
+        )
+    return int(said)
 
 
 def decode_png(contents: tf.Tensor, channels: int = 0, dtype: tf.DType = tf.uint8) -> tf.Tensor:
@@ -47,7 +59,7 @@ def decode_jpeg(contents: tf.Tensor, channels: int = 0, dct_method: str = "") ->
 
     Args:
         contents: Scalar string.
-        channels: 0 (as in the image), 1 or 3.
+        channels: 0 (as in the image), 1, 3 or 4 (opaque).
         dct_method: "INTEGER_FAST", "INTEGER_ACCURATE", or "" for TensorFlow's choice.
 
     Returns:
@@ -59,7 +71,7 @@ def decode_jpeg(contents: tf.Tensor, channels: int = 0, dct_method: str = "") ->
         return tf.io.decode_jpeg(contents, channels=channels, dct_method=dct_method)
 
     with tf.control_dependencies([_check_size("JPEG", shape[1::-1])]):
-        return _grey_through_colour(decode, shape, channels)
+        return _jpeg_channels(decode, shape, channels)
 
 
 def decode_and_crop_jpeg(contents: tf.Tensor, window: tf.Tensor, channels: int = 0) -> tf.Tensor:
@@ -68,7 +80,7 @@ def decode_and_crop_jpeg(contents: tf.Tensor, window: tf.Tensor, channels: int =
     Args:
         contents: Scalar string.
         window: int32 tensor [y, x, height, width], within the image.
-        channels: 0 (as in the image), 1 or 3.
+        channels: 0 (as in the image), 1, 3 or 4 (opaque).
 
     Returns:
         uint8 tensor [height of the window, width of the window, channels].
@@ -86,14 +98,16 @@ def decode_and_crop_jpeg(contents: tf.Tensor, window: tf.Tensor, channels: int =
         return tf.io.decode_and_crop_jpeg(contents, around, channels=channels)
 
     with tf.control_dependencies([_check_size("JPEG", shape[1::-1])]):
-        part = _grey_through_colour(decode, shape, channels)
+        part = _jpeg_channels(decode, shape, channels)
     return tf.slice(part, tf.stack([0, x - left, 0]), tf.stack([-1, width, -1]))
 
 
-def _grey_through_colour(
+def _jpeg_channels(
     decode: Callable[[int], tf.Tensor], shape: tf.Tensor, channels: int
 ) -> tf.Tensor:
-    """Decodes to a number of channels; libjpeg makes no grey of CMYK, which has four."""
+    """Decodes to a number of channels; libjpeg makes no grey of CMYK, and no transparency."""
+    if channels == 4:
+        return _with_channels(decode(3), 4)
     if channels != 1:
         return decode(channels)
     return tf.cond(
@@ -115,7 +129,7 @@ def decode_gif(contents: tf.Tensor, channels: int = 0) -> tf.Tensor:
 
     Args:
         contents: Scalar string.
-        channels: 0 or 3 (colour), or 1 (grey).
+        channels: 0 or 3 (colour), 1 (grey) or 4 (opaque).
 
     Returns:
         uint8 tensor [height, width, channels].
@@ -138,11 +152,56 @@ def decode_bmp(contents: tf.Tensor, channels: int = 0) -> tf.Tensor:
     Returns:
         uint8 tensor [height, width, channels].
     """
-    # BITMAPINFOHEADER: width and height from byte 18; a negative height means top row first.
+    # BITMAPINFOHEADER: its size from byte 14, width and height from 18 (a negative height means top
+    # row first), bits of a pixel from 28, compression from 30.
     size = _header_numbers(contents, 18, 26, tf.int32)
-    with tf.control_dependencies([_check_size("BMP", size)]):
-        image = tf.io.decode_bmp(contents)
-    return image if channels == 0 else _with_channels(image[..., :3], channels)
+    header = little_endian(numbers(contents, 14, 4))
+    bits = little_endian(numbers(contents, 28, 2))
+    compression = little_endian(numbers(contents, 30, 4))
+    # TensorFlow passes over the compression, and takes the bytes for pixels.
+    plain = tf.equal(compression, 0) | (tf.equal(compression, 3) & tf.equal(bits, 32))
+    plain &= (header >= 40) & tf.reduce_any(tf.equal(bits, [8, 24, 32]))
+    why = (
+        "a BMP is read if it has 8, 24 or 32 bits a pixel and is not compressed; bits and "
+        "compression of this one:"
+    )
+    checks = [
+        _check_size("BMP", size),
+        tf.debugging.Assert(plain, [why, bits, compression]),
+    ]
+    with tf.control_dependencies(checks):
+        stored = tf.io.decode_bmp(contents)
+    image = tf.cond(
+        tf.equal(bits, 8), lambda: _with_palette(stored, contents, header), lambda: stored
+    )
+    if channels == 0:
+        return image
+    depth = tf.shape(image)[2]
+    if channels == 1:
+        grey = tf.cond(
+            tf.equal(depth, 1), lambda: image, lambda: tf.image.rgb_to_grayscale(image[..., :3])
+        )
+        return tf.ensure_shape(grey, [None, None, 1])
+    colour = tf.gather(image, tf.where(tf.equal(depth, 1), [0, 0, 0], [0, 1, 2]), axis=2)
+    if channels == 3:
+        return colour
+    opaque = tf.fill(tf.shape(colour[..., :1]), tf.constant(255, tf.uint8))
+    alpha = tf.cond(tf.equal(depth, 4), lambda: image[..., 3:], lambda: opaque)
+    return tf.concat([colour, alpha], 2)
+
+
+def _with_palette(image: tf.Tensor, contents: tf.Tensor, header: tf.Tensor) -> tf.Tensor:
+    """Returns the colours of a BMP of 8 bits a pixel, of which TensorFlow returns the numbers."""
+    # Behind the header: blue, green, red and nothing, of as many colours as byte 46 says.
+    used = little_endian(numbers(contents, 46, 4))
+    used = tf.where(tf.equal(used, 0), tf.constant(256, tf.int64), used)
+    colours = tf.reshape(numbers(contents, 14 + header, 4 * 256), [256, 4])[:, 2::-1]
+    colours = tf.where(
+        tf.range(256, dtype=tf.int64)[:, tf.newaxis] < used, colours, tf.zeros_like(colours)
+    )
+    found = tf.gather(tf.cast(colours, tf.uint8), tf.cast(image[..., 0], tf.int32))
+    is_grey = tf.reduce_all(tf.equal(colours, colours[:, :1]))
+    return found[..., : tf.where(is_grey, 1, 3)]
 
 
 def decode_webp(contents: tf.Tensor, channels: int = 0) -> tf.Tensor:
@@ -221,6 +280,8 @@ def _decode_with_pillow(contents: bytes, alpha: bool) -> Any:
 def _with_channels(image: tf.Tensor, channels: int) -> tf.Tensor:
     if channels == 1 and image.shape[-1] != 1:
         return tf.image.rgb_to_grayscale(image)
+    if channels == 4 and image.shape[-1] == 3:
+        return tf.pad(image, [[0, 0], [0, 0], [0, 1]], constant_values=255)
     return image
 
 

@@ -1,7 +1,6 @@
 """From images to predictions, preprocessing included: for `slim predict` and `slim export`."""
 
 import os
-import re
 import secrets
 import shutil
 import stat
@@ -13,7 +12,7 @@ import tensorflow as tf
 import slimcore as slim
 from slim_learning.commands.setup import Setup
 from slimcore.data_errors import BAD_DATA
-from slimcore.errors import DataError, InputError, RunError
+from slimcore.errors import DataError, InputError, RunError, first_line
 
 MOST_CONSTANTS = 2**31 - 2**24
 """Bytes of constants that a SavedModel holds: its graph is below 2 GiB, of which 16 MiB are left
@@ -74,7 +73,8 @@ class Inference(tf.Module):
         except OSError as error:
             raise DataError(f"cannot be read: {error.strerror}") from error
         except BAD_DATA as error:
-            raise DataError(f"is not a readable image: {reason(error)}") from error
+            why = first_line(error).removeprefix("not a readable image: ")
+            raise DataError(f"is not a readable image: {why}") from error
         return {name: value[0].numpy() for name, value in predicted.items()}
 
     def _of_images(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -125,17 +125,7 @@ def save(inference: Inference, folder: str) -> None:
             target.rmdir()
         os.replace(beside, target)
     except (OSError, tf.errors.OpError) as error:
-        why = getattr(error, "strerror", None) or reason(error)
+        why = getattr(error, "strerror", None) or first_line(error)
         raise RunError(f"cannot write a SavedModel to {folder}: {why}") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-
-
-def reason(error: BaseException) -> str:
-    """Returns the first line of TensorFlow's message, without its names of nodes."""
-    if isinstance(error, UnicodeDecodeError):
-        message = error.object.decode("utf-8", "replace")
-    else:
-        message = str(getattr(error, "message", "") or error)
-    message = re.sub(r"\{\{[^}]*\}\}\s*|\[Op:[^\]]*\]", "", message).strip()
-    return message.partition("\n")[0].strip()

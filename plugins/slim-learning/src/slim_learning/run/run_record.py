@@ -100,7 +100,7 @@ def read(logdir: str) -> dict[str, Any]:
     path = Path(logdir, NAME)
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise RunError(
             f"there is no run in {logdir}: it holds no {NAME}; make one with slim train --logdir"
         ) from error
