@@ -177,7 +177,6 @@ CASES = [
                 {"blocks": BLOCKS, "num_classes": 1, "output_stride": 4, "is_training": True},
                 NORM,
             ),
-            ([2, 33, 30, 3], {"blocks": BLOCKS, "is_training": None, "num_classes": 2}, {}),
         ]
     ),
     ("resnet_v1", "resnet_v1_50", [1, 65, 50, 3], {"num_classes": 3, "output_stride": 8}, {}),
