@@ -17,7 +17,7 @@ import tensorflow as tf
 from slim_layers import conv2d, separable_conv2d
 
 from slim_nets.mobilenet._padding import fixed_padding
-from slimcore import add_arg_scope
+from slimcore import add_arg_scope, arg_scope
 from slimcore.errors import InputError
 
 Function = Callable[..., tf.Tensor] | None
@@ -324,8 +324,8 @@ def expanded_conv(
         use_explicit_padding: Whether the map is padded alike on both sides, and then convolved
             without padding.
         padding: Padding of the depthwise convolution.
-        inner_activation_fn: Activation of the expansion and the depthwise convolution; that of the
-            scope by default.
+        inner_activation_fn: Activation of the expansion and the depthwise convolution, and of every
+            `slim.conv2d` in the functions given that has none; that of the scope by default.
         depthwise_activation_fn: Activation of the depthwise convolution, where it differs.
         project_activation_fn: Activation of the projection.
         depthwise_fn, expansion_fn, projection_fn: The three layers.
@@ -364,9 +364,7 @@ def expanded_conv(
     )
     channels = input_tensor.shape[-1]
     inner = expansion_size(num_inputs=channels) if callable(expansion_size) else expansion_size
-    expansion = stage.split(expansion_fn, split_expansion) | _given(
-        activation_fn=inner_activation_fn
-    )
+    expansion = stage.split(expansion_fn, split_expansion)
     if strided_expansion:
         expansion |= {"stride": stride, "rate": rate}
 
@@ -375,14 +373,21 @@ def expanded_conv(
             net, stage, depthwise_fn, depthwise_channel_multiplier, ends, **activation
         )
 
-    with tf.compat.v1.variable_scope(scope, "expanded_conv", [input_tensor]):
+    with (
+        tf.compat.v1.variable_scope(scope, "expanded_conv", [input_tensor]),
+        # By scope, for they reach the layers inside of functions that are given, too.
+        arg_scope([conv2d], **_given(activation_fn=inner_activation_fn)),
+        arg_scope(
+            [separable_conv2d],
+            **_given(activation_fn=depthwise_activation_fn or inner_activation_fn),
+        ),
+    ):
         net = input_tensor
         if depthwise_location == "input":
             net = depthwise(net, activation_fn=None)
         net = ends["expansion_output"] = _expand(net, inner, stage, expansion_fn, **expansion)
         if depthwise_location == "expansion":
-            activation = depthwise_activation_fn or inner_activation_fn
-            net = depthwise(net, **_given(activation_fn=activation))
+            net = depthwise(net)
         if expansion_transform:
             net = expansion_transform(expansion_tensor=net, input_tensor=input_tensor)
         ends["expansion_transform"] = net

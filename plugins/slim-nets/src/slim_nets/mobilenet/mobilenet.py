@@ -2,6 +2,7 @@
 
 A table (`conv_defs`) is a dict: `spec` is a list of `op(layer, **arguments)`, and `defaults` says
 which arguments some layers get: `{(slim.batch_norm,): {"center": True, "scale": True}, ...}`.
+`overrides`, which may be left out, says the same and wins over `defaults`.
 
 `training_scope` is the scope that v2 and v3 are built in.
 """
@@ -19,7 +20,7 @@ from slim_layers import (
     l2_regularizer,
     separable_conv2d,
     softmax,
-    variance_scaling_initializer,
+    xavier_initializer,
 )
 
 from slim_nets._checks import (
@@ -125,9 +126,10 @@ def mobilenet_base(
     net, reached, rate = inputs, 1, 1
     with contextlib.ExitStack() as scopes:
         scopes.enter_context(tf.compat.v1.variable_scope(scope, "Mobilenet", [inputs]))
-        for layers, defaults in conv_defs.get("defaults", {}).items():
-            scopes.enter_context(arg_scope(list(layers), **defaults))
         scopes.enter_context(safe_arg_scope([batch_norm], is_training=is_training))
+        for key in ("defaults", "overrides"):
+            for layers, arguments in conv_defs.get(key, {}).items():
+                scopes.enter_context(arg_scope(list(layers), **arguments))
         if use_explicit_padding:
             scopes.enter_context(arg_scope([conv2d, separable_conv2d], padding="VALID"))
         for number, row in enumerate(spec, start=1):
@@ -230,7 +232,8 @@ def mobilenet(
     Args:
         inputs: Images [batch, height, width, channels].
         num_classes: Number of classes; 0 or None returns the pooled features instead.
-        prediction_fn: Makes predictions of the logits; None for no predictions.
+        prediction_fn: Makes predictions of the logits, given a name as its second argument, as
+            `tf.sigmoid` does; None for no predictions.
         reuse: Whether the variables exist already.
         scope: Name of the variables' scope.
         base_only: Whether the map and its end points are returned, without pool and classifier.
@@ -270,7 +273,8 @@ def mobilenet(
             )
             logits = ends["Logits"] = squeezed(logits, "output")
     if prediction_fn:
-        ends["Predictions"] = prediction_fn(logits, scope="Predictions")
+        # By position: the original takes functions of TensorFlow, such as tf.sigmoid, too.
+        ends["Predictions"] = prediction_fn(logits, "Predictions")
     return logits, ends
 
 
@@ -294,12 +298,12 @@ def training_scope(
             network does not say so; None leaves that to the scope around.
         weight_decay: Factor of the L2 regularization loss of the weights, depthwise ones excepted.
         stddev: Standard deviation of the initial weights; negative for
-            `slim.variance_scaling_initializer`.
+            `slim.xavier_initializer`.
         dropout_keep_prob: The share of features that dropout keeps.
         bn_decay: Decay of the moving averages.
     """
     initializer = (
-        variance_scaling_initializer()
+        xavier_initializer()
         if stddev < 0
         else tf.compat.v1.truncated_normal_initializer(stddev=stddev)
     )

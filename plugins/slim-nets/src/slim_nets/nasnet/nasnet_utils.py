@@ -39,7 +39,9 @@ class Config:
         dense_dropout_keep_prob: The share of features that dropout keeps.
         num_reduction_layers: How often the map is halved after the stem.
         use_aux_head: Whether there is a second classifier while training.
-        skip_reduction_layer_input: Whether the cell after a reduction takes the map before it.
+        skip_reduction_layer_input: Whether the cell after a reduction takes the map before it, in
+            NASNet; in PNASNet, whether a cell that halves the map takes, beside its input, that of
+            the cell before, rather than the one before that.
         total_training_steps: Steps until drop path reaches its share.
         data_format: "NHWC" or "NCHW".
         use_bounded_activation: Whether activations are kept within 6, for quantized arithmetic.

@@ -158,17 +158,19 @@ def _stages(
     outputs = nasnet.imagenet_stem(images, config, cell)
     net = outputs[-1]
     yield "Stem", net
-    scaling = 1.0
+    scaling, previous = 1.0, outputs[-2]
     for number in range(config.num_cells):
         halves = number in reductions
         if halves:
             scaling *= config.filter_scaling_rate
+        if config.skip_reduction_layer_input or not halves:
+            previous = outputs[-2]
         net = cell(
             net,
             scope=f"cell_{number}",
             filter_scaling=scaling,
             stride=2 if halves else 1,
-            prev_layer=outputs[-2],
+            prev_layer=previous,
             cell_num=number + 2,
         )
         yield f"Cell_{number}", net
