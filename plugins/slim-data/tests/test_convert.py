@@ -346,7 +346,7 @@ def test_an_archive_of_cifar_with_a_fault_is_refused(fault, tmp_path):
 
 
 def test_what_is_no_source_is_refused(tmp_path):
-    with pytest.raises(DataError, match="there is no file or folder .*nothing to convert"):
+    with pytest.raises(DataError, match="there is no file or folder '.*nothing' to convert"):
         open_source(str(tmp_path / "nothing"))
     (tmp_path / "text").write_text("hello")
     with pytest.raises(DataError, match="text is not a CIFAR archive"):
