@@ -374,13 +374,15 @@ def test_a_resnet_that_is_not_told_trains_as_the_scope_around_says(
     net = importer(f"{version}.{version}")
     blocks = [importer(f"{version}.{version}_block")("block1", 4, 2, 2)]
     inputs = tf.constant(images(4, 16, 16, 3))
-    with slim.arg_scope([slim.batch_norm], is_training=training):
-        told, _ = net(inputs, blocks, is_training=None, scope="net")
-    expected, _ = net(inputs, blocks, is_training=training, scope="net", reuse=True)
+    with slim.arg_scope(importer("resnet_utils.resnet_arg_scope")()):
+        with slim.arg_scope([slim.batch_norm], is_training=training):
+            told, _ = net(inputs, blocks, is_training=None, scope="net")
+        moves = bool(v1.get_collection("update_ops"))
+        expected, _ = net(inputs, blocks, is_training=training, scope="net", reuse=True)
     with v1.Session() as session:
         session.run(v1.global_variables_initializer())
         np.testing.assert_allclose(*session.run([told, expected]), rtol=1e-5, atol=1e-5)
-        assert bool(v1.get_collection("update_ops")) == training
+    assert moves == training
 
 
 # MobileNets.

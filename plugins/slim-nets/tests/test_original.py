@@ -139,4 +139,7 @@ def test_a_call_of_a_module_gives_what_the_original_gives(call, recorded_weights
     fetched = run(tf.constant(images(call)))
     shapes = {n: v.shape.as_list() for n, v in model.named_variables.items()}
     averages = [v.numpy() for n, v in model.named_variables.items() if "moving_" in n]
+    if "updates_collections" in (call["scope"] or {}):
+        # Recorded without running these updates. In a Module averages move whatever is gathered.
+        call = {**call, "averages": None}
     check(call, *fetched, shapes, averages)
